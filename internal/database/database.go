@@ -1,0 +1,163 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+)
+
+// Engine names one of the two SQL engines.
+type Engine string
+
+// The engines, as they are written in settings and messages.
+const (
+	SQLite   Engine = "sqlite"
+	Postgres Engine = "postgres"
+)
+
+// Options of [Open]. The zero value is for production.
+type Options struct {
+	// Now is the clock of ids and of everything written on SQLite; nil means time.Now.
+	Now func() time.Time
+	// Connections bounds the PostgreSQL pool; 0 means 20.
+	Connections int
+}
+
+// DB is one database. It is safe for concurrent use; Close it at the end.
+type DB struct {
+	engine Engine
+	name   string
+	pool   *sqlx.DB // PostgreSQL: everything; SQLite: writing connections
+	read   *sqlx.DB // SQLite: a read-only pool; PostgreSQL: the same as pool
+	now    func() time.Time
+	writer *writer // SQLite only
+	ids    ids
+	texts  sync.Map // query with "?" → query as the engine wants it
+}
+
+// Open connects to "sqlite:PATH" or "postgres://…" and checks that the
+// engine will keep its word: full synchronous commits.
+func Open(ctx context.Context, dsn string, opt Options) (*DB, error) {
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	if opt.Connections == 0 {
+		opt.Connections = 20
+	}
+	switch {
+	case strings.HasPrefix(dsn, "sqlite:"):
+		return openSQLite(ctx, strings.TrimPrefix(dsn, "sqlite:"), opt)
+	case strings.HasPrefix(dsn, "postgres://"), strings.HasPrefix(dsn, "postgresql://"):
+		return openPostgres(ctx, dsn, opt)
+	}
+	scheme, _, _ := strings.Cut(dsn, ":")
+	return nil, fmt.Errorf("database URL starts with %q: want sqlite:PATH or postgres://user@host/name", scheme+":")
+}
+
+// Engine tells which of the two this is; only migrations and reports ask.
+func (db *DB) Engine() Engine { return db.engine }
+
+// Name is the database for people: engine and place, without a password.
+func (db *DB) Name() string { return db.name }
+
+// Pool is the bare pool, for the migrations' library.
+func (db *DB) Pool() *sql.DB { return db.pool.DB }
+
+// Now is the clock of this database's writers.
+func (db *DB) Now() time.Time { return db.now() }
+
+// Close waits for the writes under way and closes all connections.
+func (db *DB) Close() error {
+	if db.writer != nil {
+		db.writer.close()
+	}
+	err := db.pool.Close()
+	if db.read != db.pool {
+		err = errors.Join(err, db.read.Close())
+	}
+	return err
+}
+
+// Ping asks whether the database answers and, on SQLite, can be written.
+func (db *DB) Ping(ctx context.Context) error {
+	return db.Write(ctx, func(tx *Tx) error {
+		_, err := tx.Exec(ctx, `UPDATE nodes SET pid = pid WHERE node = -1`)
+		return err
+	})
+}
+
+// rebind turns "?" into the engine's own parameters, once per text.
+func (db *DB) rebind(query string) string {
+	if db.engine == SQLite {
+		return query
+	}
+	if text, ok := db.texts.Load(query); ok {
+		return text.(string)
+	}
+	text := sqlx.Rebind(sqlx.DOLLAR, query)
+	// A text with a list of "?" differs by the list's length; those are not kept.
+	if strings.Count(query, "?") < 40 {
+		db.texts.Store(query, text)
+	}
+	return text
+}
+
+// Get reads one row into dest outside any transaction; [ErrNotFound] if there is none.
+func (db *DB) Get(ctx context.Context, dest any, query string, args ...any) error {
+	return translate(db.read.GetContext(ctx, dest, db.rebind(query), args...))
+}
+
+// Select reads all rows into the slice dest outside any transaction.
+func (db *DB) Select(ctx context.Context, dest any, query string, args ...any) error {
+	return translate(db.read.SelectContext(ctx, dest, db.rebind(query), args...))
+}
+
+// Exec is a [DB.Write] of one statement. It returns how many rows changed.
+func (db *DB) Exec(ctx context.Context, query string, args ...any) (n int64, err error) {
+	err = db.Write(ctx, func(tx *Tx) error {
+		n, err = tx.Exec(ctx, query, args...)
+		return err
+	})
+	return n, err
+}
+
+// Queryer is what a Store speaks to: a [DB], or a [Tx] after Store.With(tx).
+type Queryer interface {
+	Get(ctx context.Context, dest any, query string, args ...any) error
+	Select(ctx context.Context, dest any, query string, args ...any) error
+	Exec(ctx context.Context, query string, args ...any) (int64, error)
+}
+
+// In expands slices among the args into "?, ?, …" for IN (?).
+func In(query string, args ...any) (string, []any, error) { return sqlx.In(query, args...) }
+
+// Millis is a time as it is stored; the zero time is 0.
+func Millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+// Time is a stored time as it is used, in UTC; 0 is the zero time.
+func Time(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
+func redacted(dsn string) string {
+	u, err := url.Parse(dsn)
+	if err != nil {
+		return string(Postgres)
+	}
+	return u.Redacted()
+}

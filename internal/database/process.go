@@ -1,0 +1,242 @@
+package database
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// ProcessTTL is how long a process that stopped renewing is still believed to
+// be sending. It stops beginning messages [ProcessMargin] before that, by its
+// own monotonic clock.
+const (
+	ProcessTTL    = 15 * time.Second
+	ProcessMargin = 5 * time.Second
+	heartbeat     = 3 * time.Second
+)
+
+// Process is this running process among all that share the database.
+type Process struct {
+	db      *DB
+	node    atomic.Int64
+	session atomic.Int64
+	lock    *os.File
+	until   atomic.Int64 // monotonic nanoseconds since started
+	started time.Time
+	stop    chan struct{}
+	stopped chan struct{}
+	once    sync.Once
+}
+
+// Peer is another process, as the nodes table shows it.
+type Peer struct {
+	Session  int64  `db:"session"`
+	Host     string `db:"host"`
+	PID      int64  `db:"pid"`
+	LockFile string `db:"lock_file"`
+	// Proven: it is known to have ended, so it can no longer be writing a
+	// message's body. Otherwise it only went silent.
+	Proven bool `db:"-"`
+}
+
+type nodeRow struct {
+	Peer
+	Node       int64 `db:"node"`
+	LeaseUntil int64 `db:"lease_until"`
+	HighMS     int64 `db:"high_ms"`
+	Gone       bool  `db:"gone"`
+}
+
+// Join takes a free node number, holds a lock file in dir as a proof of life
+// for others on this host, and renews its lease until [Process.Leave].
+func Join(ctx context.Context, db *DB, dir string) (*Process, error) {
+	p := &Process{db: db, started: time.Now(), stop: make(chan struct{}), stopped: make(chan struct{})}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make %s: %w", dir, err)
+	}
+	f, err := os.CreateTemp(dir, "process-*.lock")
+	if err != nil {
+		return nil, fmt.Errorf("make a lock file: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
+	}
+	p.lock = f
+	if err := db.Write(ctx, func(tx *Tx) error { return p.enter(ctx, tx) }); err != nil {
+		p.unlock()
+		return nil, fmt.Errorf("join the database: %w", err)
+	}
+	p.extend(p.started)
+	go p.beat()
+	return p, nil
+}
+
+// enter takes the lowest node whose last holder is gone.
+func (p *Process) enter(ctx context.Context, tx *Tx) error {
+	if tx.db.engine == Postgres {
+		if err := tx.exec(ctx, `LOCK TABLE nodes IN EXCLUSIVE MODE`); err != nil {
+			return err
+		}
+	}
+	now, err := tx.Clock(ctx)
+	if err != nil {
+		return err
+	}
+	var rows []nodeRow
+	if err := tx.Select(ctx, &rows, `SELECT node, session, host, pid, lock_file, lease_until, high_ms, gone FROM nodes ORDER BY node`); err != nil {
+		return err
+	}
+	node, high := int64(len(rows)), int64(0)
+	for i, r := range rows {
+		if r.Node != int64(i) {
+			node = int64(i)
+			break
+		}
+		if r.Gone && r.Session == 0 { // left, and its work was handed on
+			node, high = r.Node, r.HighMS
+			break
+		}
+	}
+	if node >= 1<<nodeBits {
+		return fmt.Errorf("all %d node numbers are taken", 1<<nodeBits)
+	}
+	tx.db.ids.lead(node, max(now, high+1))
+	session := tx.db.NewID()
+	_, err = tx.Exec(ctx, `INSERT INTO nodes (node, session, host, pid, lock_file, started_at, lease_until, high_ms, gone)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (node) DO UPDATE SET session = excluded.session, host = excluded.host, pid = excluded.pid, lock_file = excluded.lock_file,
+			started_at = excluded.started_at, lease_until = excluded.lease_until, high_ms = excluded.high_ms, gone = excluded.gone`,
+		node, session, hostID(), int64(os.Getpid()), p.lock.Name(), now, now+ProcessTTL.Milliseconds(), now+2*ProcessTTL.Milliseconds(), false)
+	if err == nil {
+		p.node.Store(node)
+		p.session.Store(session)
+	}
+	return err
+}
+
+// Session identifies this run of this process; no two runs share one. It
+// changes when the process was written off while it could not renew.
+func (p *Process) Session() int64 { return p.session.Load() }
+
+// Alive tells whether this process may still begin messages: its lease has
+// [ProcessMargin] left by the monotonic clock, which runs on while suspended.
+func (p *Process) Alive() bool {
+	return time.Since(p.started) < time.Duration(p.until.Load())-ProcessMargin
+}
+
+func (p *Process) extend(asked time.Time) {
+	p.until.Store(int64(asked.Sub(p.started) + ProcessTTL))
+}
+
+func (p *Process) beat() {
+	defer close(p.stopped)
+	tick := time.NewTicker(heartbeat)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			p.Renew(context.Background())
+		case <-p.stop:
+			return
+		}
+	}
+}
+
+// Renew extends the lease; when it fails, [Process.Alive] says so in time. A
+// process that was written off meanwhile enters again under a new session: its
+// old work belongs to others, and the batches say so to whoever asks.
+func (p *Process) Renew(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, ProcessTTL/2)
+	defer cancel()
+	asked := time.Now()
+	err := p.db.Write(ctx, func(tx *Tx) error {
+		now, err := tx.Clock(ctx)
+		if err != nil {
+			return err
+		}
+		high := max(now, p.db.ids.high()) + 2*ProcessTTL.Milliseconds()
+		n, err := tx.Exec(ctx, `UPDATE nodes SET lease_until = ?, high_ms = ? WHERE node = ? AND session = ?`,
+			now+ProcessTTL.Milliseconds(), high, p.node.Load(), p.Session())
+		if err == nil && n == 0 {
+			return p.enter(ctx, tx)
+		}
+		return err
+	})
+	if err == nil {
+		p.extend(asked)
+	}
+}
+
+// Leave says goodbye: nothing of this process is under way any more.
+func (p *Process) Leave(ctx context.Context) error {
+	p.once.Do(func() { close(p.stop) })
+	<-p.stopped
+	_, err := p.db.Exec(ctx, `UPDATE nodes SET gone = ?, lease_until = 0 WHERE node = ? AND session = ?`, true, p.node.Load(), p.Session())
+	p.unlock()
+	return err
+}
+
+func (p *Process) unlock() {
+	_ = os.Remove(p.lock.Name())
+	_ = p.lock.Close()
+}
+
+// Silent lists the other processes that ended or whose lease has lapsed and
+// whose work nobody has taken over yet.
+func (p *Process) Silent(ctx context.Context, tx *Tx) ([]Peer, error) {
+	now, err := tx.Clock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var rows []nodeRow
+	err = tx.Select(ctx, &rows, `SELECT node, session, host, pid, lock_file, lease_until, high_ms, gone FROM nodes WHERE session <> 0 AND session <> ?`, p.Session())
+	if err != nil {
+		return nil, err
+	}
+	var peers []Peer
+	for _, r := range rows {
+		r.Proven = r.Gone || p.db.engine == SQLite || (r.Host == hostID() && unlocked(r.LockFile))
+		if r.Proven || r.LeaseUntil <= now {
+			peers = append(peers, r.Peer)
+		}
+	}
+	return peers, nil
+}
+
+// Forget frees the node of a silent process once its work was handed on.
+func (p *Process) Forget(ctx context.Context, tx *Tx, peer Peer) error {
+	_, err := tx.Exec(ctx, `UPDATE nodes SET session = 0, gone = ? WHERE session = ?`, true, peer.Session)
+	if err == nil && peer.Proven && peer.Host == hostID() {
+		_ = os.Remove(peer.LockFile)
+	}
+	return err
+}
+
+// unlocked tells whether the process that held the file is proven to have
+// ended: the file is there and its lock is free. No file proves nothing.
+func unlocked(file string) bool {
+	f, err := os.Open(file)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = f.Close() }()
+	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil
+}
+
+// hostID names this host and this boot of it, in this file system.
+func hostID() string {
+	name, err := os.Hostname()
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		name = "unknown"
+	}
+	boot, _ := os.ReadFile(filepath.FromSlash("/proc/sys/kernel/random/boot_id"))
+	return name + "/" + strings.TrimSpace(string(boot)) + "/" + strconv.Itoa(os.Getuid())
+}

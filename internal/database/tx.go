@@ -1,0 +1,209 @@
+package database
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/jmoiron/sqlx"
+)
+
+// Tx is one transaction, valid only inside the function handed to [DB.Write].
+type Tx struct {
+	db       *DB
+	conn     *sqlx.Conn
+	prepared map[string]*sqlx.Stmt // SQLite: statements of the writer's connection
+}
+
+// maxPrepared bounds the kept statements; texts with lists of many lengths are not worth keeping.
+const maxPrepared = 256
+
+// DB is the database of this transaction, for ids and the clock.
+func (tx *Tx) DB() *DB { return tx.db }
+
+// background is the context of statements on SQLite: a cancellable one costs
+// a goroutine a statement in the driver, and a local write ends soon anyway.
+func (tx *Tx) background(ctx context.Context) context.Context {
+	if tx.db.engine == SQLite {
+		return context.WithoutCancel(ctx)
+	}
+	return ctx
+}
+
+// stmt is the prepared form of query on the writer's connection, or nil where the driver keeps them itself.
+func (tx *Tx) stmt(ctx context.Context, query string) (*sqlx.Stmt, error) {
+	if tx.prepared == nil {
+		return nil, nil
+	}
+	if s, ok := tx.prepared[query]; ok {
+		return s, nil
+	}
+	if len(tx.prepared) >= maxPrepared || strings.Count(query, "?") > 32 {
+		return nil, nil
+	}
+	s, err := tx.conn.PreparexContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	tx.prepared[query] = s
+	return s, nil
+}
+
+func (tx *Tx) exec(ctx context.Context, query string) error {
+	_, err := tx.Exec(ctx, query)
+	return err
+}
+
+// Exec runs a statement and returns how many rows it changed.
+func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+	ctx = tx.background(ctx)
+	s, err := tx.stmt(ctx, query)
+	if err != nil {
+		return 0, translate(err)
+	}
+	if s != nil {
+		res, err := s.ExecContext(ctx, args...)
+		if err != nil {
+			return 0, translate(err)
+		}
+		return res.RowsAffected()
+	}
+	res, err := tx.conn.ExecContext(ctx, tx.db.rebind(query), args...)
+	if err != nil {
+		return 0, translate(err)
+	}
+	return res.RowsAffected()
+}
+
+// Get reads one row into dest; [ErrNotFound] if there is none.
+func (tx *Tx) Get(ctx context.Context, dest any, query string, args ...any) error {
+	ctx = tx.background(ctx)
+	s, err := tx.stmt(ctx, query)
+	if err != nil {
+		return translate(err)
+	}
+	if s != nil {
+		return translate(s.GetContext(ctx, dest, args...))
+	}
+	return translate(tx.conn.GetContext(ctx, dest, tx.db.rebind(query), args...))
+}
+
+// Select reads all rows into the slice dest.
+func (tx *Tx) Select(ctx context.Context, dest any, query string, args ...any) error {
+	ctx = tx.background(ctx)
+	s, err := tx.stmt(ctx, query)
+	if err != nil {
+		return translate(err)
+	}
+	if s != nil {
+		return translate(s.SelectContext(ctx, dest, args...))
+	}
+	return translate(tx.conn.SelectContext(ctx, dest, tx.db.rebind(query), args...))
+}
+
+// Each runs one statement for n rows in one go: prepared row by row on
+// SQLite, where a call is cheap, and as one round trip on PostgreSQL. args
+// gives a row's parameters; changed, which may be nil, gets the number of
+// rows that the statement changed for it.
+func (tx *Tx) Each(ctx context.Context, query string, n int, args func(i int) []any, changed func(i int, rows int64)) error {
+	if tx.db.engine == SQLite {
+		for i := range n {
+			rows, err := tx.Exec(ctx, query, args(i)...)
+			if err != nil {
+				return err
+			}
+			if changed != nil {
+				changed(i, rows)
+			}
+		}
+		return nil
+	}
+	return tx.batch(ctx, query, n, args, func(r pgx.BatchResults, i int) error {
+		tag, err := r.Exec()
+		if err == nil && changed != nil {
+			changed(i, tag.RowsAffected())
+		}
+		return err
+	})
+}
+
+// Find runs one query for n rows in one go, as [Tx.Each] does, and scans the
+// answer, which must be at most one row, into what dest gives. found tells
+// whether there was a row.
+func (tx *Tx) Find(ctx context.Context, query string, n int, args func(i int) []any, dest func(i int) []any, found func(i int, ok bool)) error {
+	if tx.db.engine == SQLite {
+		ctx = tx.background(ctx)
+		s, err := tx.stmt(ctx, query)
+		if err != nil {
+			return translate(err)
+		}
+		if s == nil {
+			return fmt.Errorf("no room to prepare %q", query)
+		}
+		for i := range n {
+			err := translate(s.QueryRowxContext(ctx, args(i)...).Scan(dest(i)...))
+			if err != nil && err != ErrNotFound {
+				return err
+			}
+			found(i, err == nil)
+		}
+		return nil
+	}
+	return tx.batch(ctx, query, n, args, func(r pgx.BatchResults, i int) error {
+		err := r.QueryRow().Scan(dest(i)...)
+		if err != nil && err != pgx.ErrNoRows {
+			return err
+		}
+		found(i, err == nil)
+		return nil
+	})
+}
+
+func (tx *Tx) batch(ctx context.Context, query string, n int, args func(i int) []any, one func(pgx.BatchResults, int) error) error {
+	if n == 0 {
+		return nil
+	}
+	text := tx.db.rebind(query)
+	return translate(tx.conn.Raw(func(driverConn any) error {
+		var b pgx.Batch
+		for i := range n {
+			b.Queue(text, args(i)...)
+		}
+		results := driverConn.(*stdlib.Conn).Conn().SendBatch(ctx, &b)
+		for i := range n {
+			if err := one(results, i); err != nil {
+				_ = results.Close()
+				return err
+			}
+		}
+		return results.Close()
+	}))
+}
+
+// Gate orders a begin of messages against everything that may forbid it. An
+// opt-out, a pause, a stop or a take-over holds it exclusively; a group of
+// begins shares it. So whoever commits first is seen by the other, on
+// PostgreSQL by an advisory lock, on SQLite by its single writer.
+func (tx *Tx) Gate(ctx context.Context, exclusive bool) error {
+	if tx.db.engine == SQLite {
+		return nil
+	}
+	query := `SELECT pg_advisory_xact_lock_shared(7238)`
+	if exclusive {
+		query = `SELECT pg_advisory_xact_lock(7238)`
+	}
+	return tx.exec(ctx, query)
+}
+
+// Clock is the time by which leases are judged, in Unix milliseconds: the
+// server's on PostgreSQL, ours on SQLite.
+func (tx *Tx) Clock(ctx context.Context) (int64, error) {
+	if tx.db.engine == SQLite {
+		return tx.db.now().UnixMilli(), nil
+	}
+	var ms int64
+	err := tx.Get(ctx, &ms, `SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)`)
+	return ms, err
+}

@@ -1,0 +1,42 @@
+package servicestest
+
+import (
+	"errors"
+	"os"
+	"testing"
+
+	"facteur/internal/services"
+)
+
+// Postgres starts a PostgreSQL that is stopped when the test ends. Where it is
+// not installed the test is skipped, or fails if CI=true.
+func Postgres(t testing.TB, options services.PostgresOptions) *services.Postgres {
+	t.Helper()
+	server, err := services.StartPostgres(t.Context(), options)
+	keep(t, server, err, "skipped: needs PostgreSQL; apt-get install postgresql")
+	return server
+}
+
+// Redis starts a Redis that is stopped when the test ends. Where it is not
+// installed the test is skipped, or fails if CI=true.
+func Redis(t testing.TB, options services.RedisOptions) *services.Redis {
+	t.Helper()
+	server, err := services.StartRedis(t.Context(), options)
+	keep(t, server, err, "skipped: needs Redis; apt-get install redis-server")
+	return server
+}
+
+func keep(t testing.TB, server services.Running, err error, advice string) {
+	t.Helper()
+	switch {
+	case errors.Is(err, services.ErrMissing) && os.Getenv("CI") != "true":
+		t.Skip(advice)
+	case err != nil:
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
