@@ -50,14 +50,26 @@ func parseDomain(d string) (string, *fault) {
 	ascii := strings.ToLower(d)
 	if !isASCII(d) || strings.Contains(ascii, "xn--") {
 		var err error
-		if ascii, err = idna.Lookup.ToASCII(d); err != nil {
-			return "", faultf(BadIDN, "the domain is no valid international name (%s)", strings.TrimPrefix(err.Error(), "idna: "))
+		if ascii, err = idna.Lookup.ToASCII(d); err == nil {
+			// The Bidi rule is held only against what was given, not what it was mapped to.
+			ascii, err = idna.Lookup.ToASCII(ascii)
+		}
+		if err != nil {
+			return "", faultf(BadIDN, "the domain is no valid international name%s", strayRune(err))
 		}
 	}
 	if ok, _ := ldhDomain(ascii); !ok {
 		return "", explainDomain(ascii)
 	}
 	return ascii, nil
+}
+
+// strayRune keeps of IDNA's error what names a character; the rest repeats the domain.
+func strayRune(err error) string {
+	if _, r, ok := strings.Cut(err.Error(), "disallowed rune "); ok {
+		return ": it may not hold " + r
+	}
+	return ""
 }
 
 // strayInDomain looks for what people write after the @ that is no domain at all.

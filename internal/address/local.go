@@ -143,10 +143,36 @@ func foldLocal(content string) string {
 	if isASCII(content) {
 		content = strings.ToLower(content)
 	} else {
-		content = norm.NFC.String(cases.Fold().String(norm.NFD.String(content)))
+		content = cases.Fold().String(norm.NFD.String(content))
+		content = norm.NFC.String(strings.Map(foldCherokee, content))
 	}
 	if isDotAtom(content) {
 		return content
 	}
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(content) + `"`
+	return quote(content)
+}
+
+// foldCherokee mends cases.Fold, which swaps the two cases of Cherokee: both fold
+// to upper case there (Unicode's CaseFolding.txt).
+func foldCherokee(r rune) rune {
+	switch {
+	case 0xab70 <= r && r <= 0xabbf:
+		return r - 0xab70 + 0x13a0
+	case 0x13f8 <= r && r <= 0x13fd:
+		return r - 8
+	}
+	return r
+}
+
+func quote(content string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for i := 0; i < len(content); i++ {
+		if content[i] == '"' || content[i] == '\\' {
+			b.WriteByte('\\')
+		}
+		b.WriteByte(content[i])
+	}
+	b.WriteByte('"')
+	return b.String()
 }

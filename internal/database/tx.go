@@ -207,3 +207,30 @@ func (tx *Tx) Clock(ctx context.Context) (int64, error) {
 	err := tx.Get(ctx, &ms, `SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)`)
 	return ms, err
 }
+
+// insertRows is the size of a multi-row insert: within both engines' limits
+// of parameters for up to 60 columns.
+const insertRows = 500
+
+// Insert adds n rows by multi-row statements: into is "INSERT INTO t (a, b)",
+// conflict is what stands after the VALUES, or "". All rows have as many
+// values as the first.
+func (tx *Tx) Insert(ctx context.Context, into, conflict string, n int, values func(i int) []any) error {
+	for start := 0; start < n; start += insertRows {
+		size := min(insertRows, n-start)
+		var args []any
+		for i := range size {
+			row := values(start + i)
+			if args == nil {
+				args = make([]any, 0, size*len(row))
+			}
+			args = append(args, row...)
+		}
+		row := "(" + strings.Repeat("?, ", len(args)/size-1) + "?)"
+		query := into + " VALUES " + strings.Repeat(row+", ", size-1) + row + " " + conflict
+		if _, err := tx.Exec(ctx, query, args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -20,7 +20,8 @@ import (
 // will do.
 type PostgresOptions struct {
 	// Dir is where its folder is made; empty: the system's temporary folder. A
-	// bench gives one on a real disk, as /tmp may be memory.
+	// bench gives one on a real disk, as /tmp may be memory. The account it runs
+	// under must be able to get there.
 	Dir string
 	// MaxConnections at the same time; 0: 200.
 	MaxConnections int

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"syscall"
@@ -79,9 +80,7 @@ func (s *server) await(ctx context.Context) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		ask, cancel := context.WithTimeout(ctx, 2*time.Second)
-		err := s.answers(ask)
-		cancel()
+		err := s.ask(ctx)
 		if err == nil {
 			return nil
 		}
@@ -95,6 +94,19 @@ func (s *server) await(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// ask knocks before it asks: clients retry and log on their own when nobody
+// listens.
+func (s *server) ask(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address(s.port))
+	if err != nil {
+		return err
+	}
+	conn.Close()
+	return s.answers(ctx)
 }
 
 // logEnd is the last kilobytes of what the server wrote.

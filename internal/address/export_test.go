@@ -1,0 +1,4 @@
+package address
+
+// ParseAny is Parse without its short way.
+var ParseAny = parseAny

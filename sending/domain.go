@@ -1,0 +1,108 @@
+package sending
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"facteur/internal/address"
+	"facteur/internal/database"
+	"facteur/internal/journal"
+)
+
+// Domain is one that mail is sent from.
+type Domain struct {
+	ID         int64  `db:"id"`
+	Name       string `db:"name"`        // an A-label, lower case
+	ReturnPath string `db:"return_path"` // the domain of the envelope senders
+	Warmup     string `db:"warmup"`      // conservative, none
+	DKIM       bool   `db:"dkim"`
+	CreatedAt  int64  `db:"created_at"`
+}
+
+// Record is a DNS record to publish.
+type Record struct {
+	Name  string
+	Type  string
+	Value string
+	Why   string
+}
+
+// CreateDomain adds a sending domain. An empty return path means "bounces.NAME",
+// an empty warm-up "conservative".
+func (s *Store) CreateDomain(ctx context.Context, tx *database.Tx, d Domain) (Domain, error) {
+	a, err := address.Parse("postmaster@" + strings.TrimSuffix(strings.TrimSpace(d.Name), "."))
+	if err != nil {
+		return Domain{}, invalid("name", "%q is not a domain", d.Name)
+	}
+	d.Name = a.Domain()
+	if d.ReturnPath == "" {
+		d.ReturnPath = "bounces." + d.Name
+	}
+	if a, err = address.Parse("postmaster@" + d.ReturnPath); err != nil {
+		return Domain{}, invalid("return_path", "%q is not a domain", d.ReturnPath)
+	}
+	d.ReturnPath = a.Domain()
+	switch d.Warmup {
+	case "":
+		d.Warmup = "conservative"
+	case "conservative", "none":
+	default:
+		return Domain{}, invalid("warmup", "%q is unknown: want conservative or none", d.Warmup)
+	}
+	d.ID, d.CreatedAt = s.db.NewID(), s.db.Now().UnixMilli()
+	_, err = tx.Exec(ctx, `INSERT INTO domains (id, name, return_path, warmup, dkim, created_at) VALUES (?, ?, ?, ?, ?, ?)`,
+		d.ID, d.Name, d.ReturnPath, d.Warmup, d.DKIM, d.CreatedAt)
+	if err != nil {
+		return Domain{}, fmt.Errorf("domain %s: %w", d.Name, err)
+	}
+	return d, journal.Write(ctx, tx, "create", "domain", d.ID, map[string]any{"name": d.Name})
+}
+
+const domainColumns = `id, name, return_path, warmup, dkim, created_at`
+
+// Domain finds a domain by id.
+func (s *Store) Domain(ctx context.Context, id int64) (Domain, error) {
+	var d Domain
+	if err := s.q.Get(ctx, &d, `SELECT `+domainColumns+` FROM domains WHERE id = ?`, id); err != nil {
+		return Domain{}, fmt.Errorf("domain %d: %w", id, err)
+	}
+	return d, nil
+}
+
+// DomainByName finds a domain by its A-label.
+func (s *Store) DomainByName(ctx context.Context, name string) (Domain, error) {
+	var d Domain
+	err := s.q.Get(ctx, &d, `SELECT `+domainColumns+` FROM domains WHERE name = ?`, name)
+	return d, err
+}
+
+// Domains lists all sending domains.
+func (s *Store) Domains(ctx context.Context) ([]Domain, error) {
+	var all []Domain
+	err := s.q.Select(ctx, &all, `SELECT `+domainColumns+` FROM domains ORDER BY id`)
+	return all, err
+}
+
+// Records are what must be published for the domain: who receives its
+// bounces, who may send for it, and what receivers do with the rest.
+func (d Domain) Records(egressIPs []string) []Record {
+	spf := "v=spf1"
+	for _, ip := range egressIPs {
+		if strings.Contains(ip, ":") {
+			spf += " ip6:" + ip
+		} else {
+			spf += " ip4:" + ip
+		}
+	}
+	why := "the addresses your relays send from"
+	if len(egressIPs) == 0 {
+		spf += " include:YOUR-RELAY"
+		why = "replace YOUR-RELAY by what your relay's provider names, or give the relays their egress_ips"
+	}
+	return []Record{
+		{Name: d.ReturnPath, Type: "TXT", Value: spf + " -all", Why: "SPF of the envelope sender: " + why},
+		{Name: d.ReturnPath, Type: "MX", Value: "10 the host that takes your bounces", Why: "bounces come back to this domain"},
+		{Name: "_dmarc." + d.Name, Type: "TXT", Value: "v=DMARC1; p=none; rua=mailto:dmarc@" + d.Name, Why: "DMARC; raise p to quarantine and reject once reports are clean"},
+	}
+}

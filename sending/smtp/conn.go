@@ -1,0 +1,308 @@
+package smtp
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/wneessen/go-mail/smtp"
+)
+
+// staleAfter is how old a begin may be when its body is written; it is this
+// old only when the process was suspended in between.
+const staleAfter = time.Minute
+
+// conn is one connection and its dialogue; it belongs to one goroutine.
+type conn struct {
+	pool       *Pool
+	client     *smtp.Client
+	r          *bufio.Reader
+	w          *bufio.Writer
+	pipelining bool
+	utf8       bool
+	reset      bool   // the last transaction is still open on the server
+	out        []byte // what is written at once: body, dot, next envelope
+	body       []byte // the composed message that is begun or about to be
+	spare      []byte
+	answers    int // final answers got; 0: the connection was barren
+	dead       bool
+}
+
+// run sends mails until the pool closes, nobody has mail for a while, or the connection ends.
+func (c *conn) run() {
+	var current Mail
+	for !c.dead {
+		if current == nil {
+			next := c.pool.take()
+			if next == nil {
+				_ = c.client.UpdateDeadline(5 * time.Second)
+				_ = c.client.Quit()
+				return
+			}
+			current = c.open(next)
+			continue
+		}
+		current = c.deliver(current)
+	}
+	if current != nil {
+		current.Return(ErrLost)
+	}
+}
+
+// drop closes the connection raw: no QUIT, which would end an open DATA on some servers.
+func (c *conn) drop() {
+	c.dead = true
+	_ = c.client.Close()
+}
+
+// open writes the envelope of m and begins it. It returns m when its body may be written.
+func (c *conn) open(m Mail) Mail {
+	if !m.Ready() {
+		return nil
+	}
+	var err error
+	if c.body, err = m.Compose(c.body[:0]); err != nil {
+		c.pool.turn([]Ended{{Mail: m, Result: Result{Stage: Compose, Err: err}}}, nil)
+		return nil
+	}
+	res, err := c.envelope(m)
+	switch {
+	case err != nil:
+		c.drop()
+		m.Return(fmt.Errorf("%w: %w", ErrLost, err))
+		return nil
+	case res.Code != 354:
+		c.pool.turn([]Ended{{Mail: m, Result: res}}, nil)
+		return nil
+	}
+	if !c.pool.turn(nil, m) {
+		c.drop()
+		m.Return(ErrRefused)
+		return nil
+	}
+	return m
+}
+
+// envelope speaks MAIL, RCPT and DATA: at once where the server offers
+// PIPELINING, one by one where not. Code 354 means the body is awaited.
+func (c *conn) envelope(m Mail) (Result, error) {
+	if err := c.client.UpdateDeadline(c.pool.server.Timeouts.Command); err != nil {
+		return Result{}, err
+	}
+	if !c.pipelining {
+		return c.stepwise(m)
+	}
+	commands, err := c.commands(c.out[:0], m)
+	if err != nil {
+		return Result{Stage: Rcpt, Code: 553, Enhanced: "5.6.7", Text: err.Error()}, nil
+	}
+	c.out = commands
+	if err := c.write(c.out); err != nil {
+		return Result{}, err
+	}
+	return c.readEnvelope()
+}
+
+// errNoUTF8 stands for the relay's missing SMTPUTF8 (RFC 6531 section 3.2, code 5.6.7).
+var errNoUTF8 = errors.New("the relay does not offer SMTPUTF8, which this address needs")
+
+func (c *conn) commands(dst []byte, m Mail) ([]byte, error) {
+	from, to, utf8 := m.Envelope()
+	if utf8 && !c.utf8 {
+		return dst, errNoUTF8
+	}
+	if c.reset {
+		dst = append(dst, "RSET\r\n"...)
+	}
+	dst = append(append(append(dst, "MAIL FROM:<"...), from...), '>')
+	if utf8 {
+		dst = append(dst, " SMTPUTF8"...)
+	}
+	dst = append(append(append(dst, "\r\nRCPT TO:<"...), to...), ">\r\nDATA\r\n"...)
+	return dst, nil
+}
+
+// readEnvelope reads the answers to a pipelined envelope.
+func (c *conn) readEnvelope() (Result, error) {
+	if c.reset {
+		if _, err := readReply(c.r); err != nil {
+			return Result{}, err
+		}
+		c.reset = false
+	}
+	var first Result // the first refusal
+	for _, stage := range []Stage{MailCmd, Rcpt, Data} {
+		res, err := readReply(c.r)
+		if err != nil {
+			// A 421 ends the connection: what it refused is known all the same.
+			if first.Code != 0 {
+				c.drop()
+				return first, nil
+			}
+			return Result{}, err
+		}
+		res.Stage = stage
+		ok := res.Code/100 == 2
+		if stage == Data {
+			ok = res.Code == 354
+		}
+		switch {
+		case !ok && first.Code == 0:
+			first = res
+			c.reset = stage != MailCmd
+		case ok && stage == Data && first.Code != 0:
+			return first, c.loneDot()
+		case ok && stage == Data:
+			return res, nil
+		}
+	}
+	return first, nil
+}
+
+// loneDot ends a DATA that the server granted after refusing the recipient;
+// its reply is no delivery (RFC 2920 section 3.1).
+func (c *conn) loneDot() error {
+	c.reset = false
+	if err := c.write([]byte(".\r\n")); err != nil {
+		return err
+	}
+	_, err := readReply(c.r)
+	return err
+}
+
+// stepwise waits for each answer, for servers without PIPELINING.
+func (c *conn) stepwise(m Mail) (Result, error) {
+	from, to, utf8 := m.Envelope()
+	if utf8 && !c.utf8 {
+		return Result{Stage: Rcpt, Code: 553, Enhanced: "5.6.7", Text: errNoUTF8.Error()}, nil
+	}
+	if c.reset {
+		if _, err := c.ask("RSET"); err != nil {
+			return Result{}, err
+		}
+		c.reset = false
+	}
+	parameter := ""
+	if utf8 {
+		parameter = " SMTPUTF8"
+	}
+	res, err := c.ask("MAIL FROM:<" + from + ">" + parameter)
+	if res.Stage = MailCmd; err != nil || res.Code/100 != 2 {
+		return res, err
+	}
+	c.reset = true
+	res, err = c.ask("RCPT TO:<" + to + ">")
+	if res.Stage = Rcpt; err != nil || res.Code/100 != 2 {
+		return res, err
+	}
+	res, err = c.ask("DATA")
+	if res.Stage = Data; err == nil && res.Code == 354 {
+		c.reset = false
+	}
+	return res, err
+}
+
+func (c *conn) ask(command string) (Result, error) {
+	if err := c.write([]byte(command + "\r\n")); err != nil {
+		return Result{}, err
+	}
+	return readReply(c.r)
+}
+
+// deliver writes the body of m, which has begun, with the next envelope
+// behind it, and returns the next mail if that has begun.
+func (c *conn) deliver(m Mail) Mail {
+	begun := time.Now()
+	next := c.ahead()
+	c.out = append(append(c.out[:0], c.body...), ".\r\n"...)
+	if next != nil {
+		var err error
+		if c.out, err = c.commands(c.out, next); err != nil {
+			c.pool.turn([]Ended{{Mail: next, Result: Result{Stage: Rcpt, Code: 553, Enhanced: "5.6.7", Text: err.Error()}}}, nil)
+			next = nil
+		}
+	}
+	if time.Since(begun) > staleAfter {
+		c.drop()
+		c.ended(next, Ended{Mail: m, Begun: true, Result: Result{Stage: Body, Err: ErrUnsent}})
+		return nil
+	}
+	err := c.client.UpdateDeadline(c.pool.server.Timeouts.FinalDot)
+	if err == nil {
+		err = c.write(c.out)
+	}
+	var composed error
+	if err == nil && next != nil { // while the answer is on its way
+		c.spare, composed = next.Compose(c.spare[:0])
+	}
+	var res Result
+	if err == nil {
+		res, err = readReply(c.r)
+	}
+	if res.Stage = Body; err != nil {
+		c.drop()
+		c.ended(next, Ended{Mail: m, Begun: true, Result: Result{Stage: Body, Err: err}})
+		return nil
+	}
+	c.answers++
+	c.pool.fruitful()
+	answered := Ended{Mail: m, Begun: true, Result: res}
+	if next == nil {
+		c.ended(nil, answered)
+		return nil
+	}
+	return c.follow(answered, next, composed)
+}
+
+// ahead is the next mail whose envelope may travel behind the body, if there is one now.
+func (c *conn) ahead() Mail {
+	if !c.pipelining {
+		return nil
+	}
+	next := c.pool.tryTake()
+	if next == nil || !next.Ready() {
+		return nil
+	}
+	return next
+}
+
+// ended settles e alone and gives back the mail that was to follow it.
+func (c *conn) ended(next Mail, e Ended) {
+	c.pool.turn([]Ended{e}, nil)
+	if next != nil {
+		next.Return(ErrLost)
+	}
+}
+
+// follow reads the answers to the next envelope, then settles the last mail and begins the next in one turn.
+func (c *conn) follow(answered Ended, next Mail, composed error) Mail {
+	res, err := c.readEnvelope()
+	switch {
+	case err != nil:
+		c.drop()
+		c.ended(next, answered)
+		return nil
+	case res.Code != 354:
+		c.pool.turn([]Ended{answered, {Mail: next, Result: res}}, nil)
+		return nil
+	case composed != nil:
+		c.drop() // after a 354 only the end of the connection takes it back
+		c.pool.turn([]Ended{answered, {Mail: next, Result: Result{Stage: Compose, Err: composed}}}, nil)
+		return nil
+	}
+	if !c.pool.turn([]Ended{answered}, next) {
+		c.drop()
+		next.Return(ErrRefused)
+		return nil
+	}
+	c.body, c.spare = c.spare, c.body
+	return next
+}
+
+func (c *conn) write(b []byte) error {
+	if _, err := c.w.Write(b); err != nil {
+		return err
+	}
+	return c.w.Flush()
+}

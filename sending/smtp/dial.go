@@ -1,0 +1,198 @@
+package smtp
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/textproto"
+	"strings"
+	"time"
+
+	"github.com/wneessen/go-mail"
+)
+
+// Security is how the connection to a relay is protected.
+type Security string
+
+// A server that does not offer the demanded TLS is refused, never downgraded.
+const (
+	None     Security = "none"     // usually port 25
+	StartTLS Security = "starttls" // usually port 587
+	TLS      Security = "tls"      // implicit, usually port 465
+)
+
+// Server is a relay and how to log in to it.
+type Server struct {
+	Host      string
+	Port      int
+	Security  Security
+	Username  string // "": no login
+	Password  string
+	VerifyTLS bool
+	HELO      string // our own name; "": the host's
+	Timeouts  Timeouts
+}
+
+// Timeouts of the dialogue, RFC 5321 section 4.5.3.2. Zero values become its minimums.
+type Timeouts struct {
+	Connect  time.Duration // until logged in
+	Command  time.Duration // MAIL, RCPT, DATA
+	FinalDot time.Duration // the answer to the body
+}
+
+func (t Timeouts) orDefault() Timeouts {
+	if t.Connect == 0 {
+		t.Connect = time.Minute
+	}
+	if t.Command == 0 {
+		t.Command = 5 * time.Minute
+	}
+	if t.FinalDot == 0 {
+		t.FinalDot = 10 * time.Minute
+	}
+	return t
+}
+
+// dial connects, secures and logs in. A failure is a [Result] at [Connect] or [Auth].
+func (p *Pool) dial(ctx context.Context) (*conn, Result) {
+	s := p.server
+	options := []mail.Option{mail.WithPort(s.Port), mail.WithTimeout(s.Timeouts.Connect)}
+	if s.HELO != "" {
+		options = append(options, mail.WithHELO(s.HELO))
+	}
+	options = append(options, mail.WithTLSConfig(&tls.Config{ServerName: s.Host, InsecureSkipVerify: !s.VerifyTLS, MinVersion: tls.VersionTLS12}))
+	var raw net.Conn
+	switch s.Security {
+	case TLS:
+		options = append(options, mail.WithSSL())
+	case StartTLS, None:
+		policy := mail.TLSMandatory
+		if s.Security == None {
+			policy = mail.NoTLS
+		}
+		options = append(options, mail.WithTLSPolicy(policy), mail.WithDialContextFunc(func(ctx context.Context, network, address string) (net.Conn, error) {
+			var err error
+			raw, err = (&net.Dialer{}).DialContext(ctx, network, address)
+			return raw, err
+		}))
+	default:
+		return nil, Result{Stage: Connect, Err: fmt.Errorf("security %q is unknown", s.Security)}
+	}
+	if s.Username != "" {
+		options = append(options, mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover), mail.WithUsername(s.Username), mail.WithPassword(s.Password))
+	}
+	client, err := mail.NewClient(s.Host, options...)
+	if err != nil {
+		return nil, Result{Stage: Connect, Err: err}
+	}
+	dialogue, err := client.DialToSMTPClientWithContext(ctx)
+	if err != nil {
+		if raw != nil {
+			_ = raw.Close() // go-mail leaves it open when EHLO or the login fails
+		}
+		return nil, dialResult(err)
+	}
+	c := &conn{pool: p, client: dialogue, r: dialogue.Text.R, w: dialogue.Text.W}
+	c.pipelining, _ = dialogue.Extension("PIPELINING")
+	c.utf8, _ = dialogue.Extension("SMTPUTF8")
+	return c, Result{}
+}
+
+// dialResult tells a refused login and an SMTP answer from a dead line.
+func dialResult(err error) Result {
+	res := Result{Stage: Connect, Err: err}
+	var answer *textproto.Error
+	if errors.As(err, &answer) {
+		res = Result{Stage: Connect, Code: answer.Code, Text: answer.Msg}
+		res.Enhanced, res.Text = splitEnhanced(answer.Code, answer.Msg)
+	}
+	if strings.Contains(err.Error(), "AUTH") {
+		res.Stage = Auth
+	}
+	return res
+}
+
+// maxLine is the longest reply line we read; RFC 5321 section 4.5.3.1.5 says 512.
+const maxLine = 4096
+
+// readReply reads one reply of any number of lines (RFC 5321 section 4.2.1).
+func readReply(r *bufio.Reader) (Result, error) {
+	var res Result
+	var text strings.Builder
+	for lines := 0; lines < 100; lines++ {
+		line, err := r.ReadSlice('\n')
+		if err != nil {
+			return res, fmt.Errorf("read reply: %w", err)
+		}
+		line = trimEOL(line)
+		if len(line) < 3 || len(line) > maxLine {
+			return res, fmt.Errorf("reply %.40q is not SMTP", line)
+		}
+		code := 0
+		for _, d := range line[:3] {
+			if d < '0' || d > '9' {
+				return res, fmt.Errorf("reply %.40q is not SMTP", line)
+			}
+			code = code*10 + int(d-'0')
+		}
+		if code < 200 || code > 599 || (len(line) > 3 && line[3] != ' ' && line[3] != '-') || (res.Code != 0 && res.Code != code) {
+			return res, fmt.Errorf("reply %.40q is not SMTP", line)
+		}
+		res.Code = code
+		if len(line) > 4 {
+			enhanced, rest := splitEnhanced(code, string(line[4:]))
+			if res.Enhanced == "" {
+				res.Enhanced = enhanced
+			}
+			if text.Len() > 0 && rest != "" {
+				text.WriteByte(' ')
+			}
+			text.WriteString(rest)
+		}
+		if len(line) == 3 || line[3] == ' ' {
+			res.Text = clip(text.String())
+			return res, nil
+		}
+	}
+	return res, errors.New("reply has more than 100 lines")
+}
+
+func trimEOL(line []byte) []byte {
+	for n := len(line); n > 0 && (line[n-1] == '\n' || line[n-1] == '\r'); n-- {
+		line = line[:n-1]
+	}
+	return line
+}
+
+// splitEnhanced takes an enhanced status code off the text (RFC 2034). One
+// whose class contradicts the reply's is left in the text.
+func splitEnhanced(code int, text string) (enhanced, rest string) {
+	word, rest, _ := strings.Cut(text, " ")
+	parts := strings.Split(word, ".")
+	if len(parts) != 3 || len(word) > 11 || len(parts[0]) != 1 || int(parts[0][0]-'0') != code/100 {
+		return "", text
+	}
+	for _, p := range parts {
+		if p == "" || len(p) > 3 || strings.Trim(p, "0123456789") != "" {
+			return "", text
+		}
+	}
+	return word, rest
+}
+
+// clip keeps a reply's text to 500 bytes of printable characters.
+func clip(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r == 0xfffd {
+			return -1
+		}
+		return r
+	}, text)
+	if len(text) <= 500 {
+		return text
+	}
+	return strings.ToValidUTF8(text[:500], "")
+}

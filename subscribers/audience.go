@@ -1,0 +1,86 @@
+package subscribers
+
+import (
+	"context"
+	"sort"
+	"strings"
+)
+
+// Member is a person on at least one of a campaign's lists, as planning sees them.
+type Member struct {
+	ID     int64
+	Domain string // of the address, an A-label
+	Lists  []int  // positions of the lists through which they may be mailed
+	// Excluded is why they are left out: "suppressed", "unconfirmed",
+	// "unsubscribed" or "confirmed_later"; "" when they are not.
+	Excluded string
+}
+
+type audienceRow struct {
+	SubscriberID int64  `db:"subscriber_id"`
+	Status       Status `db:"status"`
+	ConfirmedAt  int64  `db:"confirmed_at"`
+	Key          string `db:"key"`
+	Suppressed   bool   `db:"suppressed"`
+}
+
+// Audience reads the next people of the lists in the order of their ids,
+// after the given one, each once whatever the number of lists. Who had
+// confirmed at or before asOf (Unix milliseconds) is in. It returns about
+// limit people, and none at the end.
+func (s *Store) Audience(ctx context.Context, listIDs []int64, asOf, after int64, limit int) ([]Member, error) {
+	pages := make([][]audienceRow, len(listIDs))
+	horizon := int64(1<<63 - 1) // beyond it, a list's page has not been read
+	for i, list := range listIDs {
+		err := s.q.Select(ctx, &pages[i], `SELECT s.subscriber_id, s.status, s.confirmed_at, p.key,
+				EXISTS (SELECT 1 FROM suppressions x WHERE x.key = p.key AND x.list_id = 0) AS suppressed
+			FROM subscriptions s JOIN subscribers p ON p.id = s.subscriber_id
+			WHERE s.list_id = ? AND s.subscriber_id > ? ORDER BY s.subscriber_id LIMIT ?`, list, after, limit)
+		if err != nil {
+			return nil, err
+		}
+		if n := len(pages[i]); n == limit {
+			horizon = min(horizon, pages[i][n-1].SubscriberID)
+		}
+	}
+	found := map[int64]*Member{}
+	for i, page := range pages {
+		for _, row := range page {
+			if row.SubscriberID > horizon {
+				break
+			}
+			m := found[row.SubscriberID]
+			if m == nil {
+				_, domain, _ := strings.Cut(row.Key[strings.LastIndexByte(row.Key, '@'):], "@")
+				m = &Member{ID: row.SubscriberID, Domain: domain}
+				found[row.SubscriberID] = m
+			}
+			m.see(i, row, asOf)
+		}
+	}
+	members := make([]Member, 0, len(found))
+	for _, m := range found {
+		if len(m.Lists) > 0 && m.Excluded != Suppressed {
+			m.Excluded = ""
+		}
+		members = append(members, *m)
+	}
+	sort.Slice(members, func(i, j int) bool { return members[i].ID < members[j].ID })
+	return members, nil
+}
+
+// see takes in the person's row of one list.
+func (m *Member) see(list int, row audienceRow, asOf int64) {
+	switch {
+	case row.Suppressed:
+		m.Excluded = Suppressed
+	case row.Status == Confirmed && row.ConfirmedAt <= asOf:
+		m.Lists = append(m.Lists, list)
+	case row.Status == Confirmed:
+		m.Excluded = "confirmed_later"
+	case row.Status == Pending && m.Excluded == "":
+		m.Excluded = "unconfirmed"
+	case m.Excluded == "":
+		m.Excluded = Left
+	}
+}

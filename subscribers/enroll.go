@@ -1,0 +1,152 @@
+package subscribers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"facteur/internal/address"
+	"facteur/internal/database"
+	"facteur/subscribers/consent"
+)
+
+// Person is somebody brought to a list, by API or import.
+type Person struct {
+	Address    address.Address
+	Name       string
+	Locale     string
+	Timezone   string
+	Attributes string // a JSON object; "" leaves those there are
+}
+
+// Enrolled is what became of a [Person].
+type Enrolled struct {
+	ID      int64
+	Created bool  // the person was not known before
+	Err     error // ErrSuppressed or ErrLeft: not enrolled
+}
+
+// Enroll brings people to a list whose yes was given elsewhere. They are
+// confirmed at once; new facts are laid over the known ones. Who is
+// suppressed, or has left this list, is refused, unless renewed says that the
+// statement is the person's own new yes and it is younger than their leaving.
+// At most a few hundred people a call: the transaction holds the writer.
+func (s *Store) Enroll(ctx context.Context, tx *database.Tx, listID int64, people []Person, yes consent.Statement, renewed bool) ([]Enrolled, error) {
+	if err := yes.Check(s.db.Now()); err != nil {
+		return nil, err
+	}
+	e := enrolment{store: s.With(tx), tx: tx, list: listID, people: people, out: make([]Enrolled, len(people)), first: map[string]int{}}
+	for i, p := range people {
+		if _, seen := e.first[p.Address.Key()]; !seen {
+			e.first[p.Address.Key()] = i
+			e.keys = append(e.keys, p.Address.Key())
+		}
+	}
+	for _, step := range []func(context.Context) error{e.refuseSuppressed, e.writePeople, func(ctx context.Context) error { return e.subscribe(ctx, yes, renewed) }} {
+		if err := step(ctx); err != nil {
+			return nil, fmt.Errorf("enrol %d people: %w", len(people), err)
+		}
+	}
+	for i, p := range people { // the same address twice in one page
+		if j := e.first[p.Address.Key()]; j != i {
+			e.out[i] = Enrolled{ID: e.out[j].ID, Err: e.out[j].Err}
+		}
+	}
+	return e.out, nil
+}
+
+// enrolment is one call of Enroll under way.
+type enrolment struct {
+	store  *Store
+	tx     *database.Tx
+	list   int64
+	people []Person
+	out    []Enrolled
+	keys   []string       // each address key once
+	first  map[string]int // key → its first person
+}
+
+func (e *enrolment) refuseSuppressed(ctx context.Context) error {
+	query, args, err := database.In(`SELECT key FROM suppressions WHERE key IN (?) AND list_id IN (0, ?)`, e.keys, e.list)
+	if err != nil {
+		return err
+	}
+	var keys []string
+	if err := e.tx.Select(ctx, &keys, query, args...); err != nil {
+		return err
+	}
+	for _, k := range keys {
+		e.out[e.first[k]].Err = ErrSuppressed
+	}
+	return nil
+}
+
+// writePeople adds the new ones and updates those about whom something is new.
+func (e *enrolment) writePeople(ctx context.Context) error {
+	query, args, err := database.In(`SELECT `+subscriberColumns+` FROM subscribers WHERE key IN (?)`, e.keys)
+	if err != nil {
+		return err
+	}
+	var known []Subscriber
+	if err := e.tx.Select(ctx, &known, query, args...); err != nil {
+		return err
+	}
+	now := e.store.db.Now().UnixMilli()
+	var changed []Subscriber
+	for _, k := range known {
+		i := e.first[k.Key]
+		p := &e.people[i]
+		e.out[i].ID = k.ID
+		if e.out[i].Err == nil && k.overlay(p) {
+			changed = append(changed, k)
+		}
+	}
+	err = e.tx.Each(ctx, `UPDATE subscribers SET name = ?, locale = ?, timezone = ?, attributes = ?, updated_at = ? WHERE id = ?`, len(changed),
+		func(i int) []any {
+			c := changed[i]
+			return []any{c.Name, c.Locale, c.Timezone, c.Attributes, now, c.ID}
+		}, nil)
+	if err != nil {
+		return err
+	}
+	return e.addNew(ctx, now)
+}
+
+func (e *enrolment) addNew(ctx context.Context, now int64) error {
+	var fresh []int
+	for _, k := range e.keys {
+		if i := e.first[k]; e.out[i].ID == 0 && e.out[i].Err == nil {
+			fresh = append(fresh, i)
+		}
+	}
+	err := e.tx.Insert(ctx, `INSERT INTO subscribers (`+subscriberColumns+`)`, ``, len(fresh), func(n int) []any {
+		i := fresh[n]
+		p := &e.people[i]
+		e.out[i] = Enrolled{ID: e.store.db.NewID(), Created: true}
+		attributes := p.Attributes
+		if attributes == "" {
+			attributes = "{}"
+		}
+		return []any{e.out[i].ID, p.Address.String(), p.Address.Key(), p.Name, p.Locale, p.Timezone, attributes, now, now}
+	})
+	if errors.Is(err, database.ErrConflict) { // somebody else added one this moment: the next try finds them
+		return fmt.Errorf("%w: %w", database.ErrUnavailable, err)
+	}
+	return err
+}
+
+// overlay takes over what p says and reports whether anything is new.
+func (k *Subscriber) overlay(p *Person) bool {
+	before := *k
+	if p.Name != "" {
+		k.Name = p.Name
+	}
+	if p.Locale != "" {
+		k.Locale = p.Locale
+	}
+	if p.Timezone != "" {
+		k.Timezone = p.Timezone
+	}
+	k.Attributes = merge(k.Attributes, p.Attributes)
+	return *k != before
+}

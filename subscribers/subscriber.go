@@ -1,0 +1,83 @@
+package subscribers
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"facteur/internal/database"
+)
+
+// Subscriber is a person with an address.
+type Subscriber struct {
+	ID         int64  `db:"id"`
+	Email      string `db:"email"` // as given, for the wire
+	Key        string `db:"key"`   // for equality
+	Name       string `db:"name"`
+	Locale     string `db:"locale"`
+	Timezone   string `db:"timezone"`
+	Attributes string `db:"attributes"` // a JSON object
+	CreatedAt  int64  `db:"created_at"`
+	UpdatedAt  int64  `db:"updated_at"`
+}
+
+const subscriberColumns = `id, email, key, name, locale, timezone, attributes, created_at, updated_at`
+
+// Subscriber finds a person by id.
+func (s *Store) Subscriber(ctx context.Context, id int64) (Subscriber, error) {
+	var p Subscriber
+	err := s.q.Get(ctx, &p, `SELECT `+subscriberColumns+` FROM subscribers WHERE id = ?`, id)
+	if err != nil {
+		return Subscriber{}, fmt.Errorf("subscriber %d: %w", id, err)
+	}
+	return p, nil
+}
+
+// SubscriberByKey finds a person by the key of an address.
+func (s *Store) SubscriberByKey(ctx context.Context, key string) (Subscriber, error) {
+	var p Subscriber
+	err := s.q.Get(ctx, &p, `SELECT `+subscriberColumns+` FROM subscribers WHERE key = ?`, key)
+	return p, err
+}
+
+// Subscribers pages through all people by id, after the given one.
+func (s *Store) Subscribers(ctx context.Context, after int64, limit int) ([]Subscriber, error) {
+	var people []Subscriber
+	err := s.q.Select(ctx, &people, `SELECT `+subscriberColumns+` FROM subscribers WHERE id > ? ORDER BY id LIMIT ?`, after, limit)
+	return people, err
+}
+
+// People loads those of the given ids that exist, in no order.
+func (s *Store) People(ctx context.Context, ids []int64) ([]Subscriber, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	query, args, err := database.In(`SELECT `+subscriberColumns+` FROM subscribers WHERE id IN (?)`, ids)
+	if err != nil {
+		return nil, err
+	}
+	people := make([]Subscriber, 0, len(ids))
+	return people, s.q.Select(ctx, &people, query, args...)
+}
+
+// merge lays b's attributes over a's; both are JSON objects.
+func merge(a, b string) string {
+	if b == "" || b == "{}" || a == b {
+		return a
+	}
+	if a == "" || a == "{}" {
+		return b
+	}
+	var under, over map[string]json.RawMessage
+	if json.Unmarshal([]byte(a), &under) != nil || json.Unmarshal([]byte(b), &over) != nil {
+		return b
+	}
+	for k, v := range over {
+		under[k] = v
+	}
+	text, err := json.Marshal(under)
+	if err != nil {
+		return b
+	}
+	return string(text)
+}
