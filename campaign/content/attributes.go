@@ -182,13 +182,14 @@ func scanObject(data []byte, names []string, found []span) error {
 
 // keyIndex finds a key, given with its quotes, among the names.
 func keyIndex(names []string, key []byte, escaped bool) int {
-	inside := alias(key[1 : len(key)-1])
-	if escaped {
-		if json.Unmarshal(key, &inside) != nil {
-			return -1
-		}
+	if !escaped {
+		return slices.Index(names, alias(key[1:len(key)-1]))
 	}
-	return slices.Index(names, inside)
+	var unescaped string
+	if json.Unmarshal(key, &unescaped) != nil {
+		return -1
+	}
+	return slices.Index(names, unescaped)
 }
 
 type scanner struct {

@@ -1,6 +1,7 @@
 package content
 
 import (
+	"bytes"
 	"strings"
 	"time"
 )
@@ -80,6 +81,9 @@ func (m *Message) Append(dst []byte, person *Recipient) ([]byte, error) {
 		if out, err = r.body(out, m.html); err != nil {
 			return dst, err
 		}
+	}
+	if m.html == nil && bytes.HasSuffix(out, m.layout.end) {
+		return out, nil
 	}
 	return append(out, m.layout.end...), nil
 }

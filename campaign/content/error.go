@@ -37,7 +37,7 @@ func position(src string, at int) (line, column int) {
 func suggestion(word string, candidates []string) string {
 	best, distance := "", 1+min(2, len(word)/2)
 	for _, candidate := range candidates {
-		if d := edits(word, candidate, distance); d < distance || d == distance && best != "" && candidate < best {
+		if d := edits(word, candidate, distance); d < distance {
 			best, distance = candidate, d
 		}
 	}

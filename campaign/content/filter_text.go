@@ -66,7 +66,11 @@ func stripNewlines(_ *render, in value, _ []value) value {
 	return textValue(strings.NewReplacer("\r", "", "\n", "").Replace(in.text()))
 }
 
-func stripHTML(_ *render, in value, _ []value) value {
+// stripHTML reads HTML in earnest, which costs more than to pass over a text.
+func stripHTML(r *render, in value, _ []value) value {
+	if !r.charge(8*in.weight()/stepBytes, r.at) {
+		return value{kind: null}
+	}
 	return textValue(plainText(in.text()))
 }
 

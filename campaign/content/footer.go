@@ -31,7 +31,7 @@ func (p *part) addFooter(f Frame) {
 	link := &output{expression: &name{slot: -1, root: rootUnsubscribe}, at: -1}
 	var footer []node
 	if !prints(p.nodes, rootUnsubscribe) {
-		body := []node{newLiteral("\n\n" + words + ": "), link, newLiteral("\n")}
+		body := []node{newLiteral("\n\n" + words + ": "), link}
 		if p.mode == modeHTML {
 			body = []node{
 				newLiteral("\n<div style=\"" + footerStyle + "\"><a href=\""), link,
@@ -41,15 +41,28 @@ func (p *part) addFooter(f Frame) {
 		footer = append(footer, &unlessMarked{markUnsubscribe, body})
 	}
 	if postal := strings.TrimSpace(f.PostalAddress); postal != "" && !prints(p.nodes, rootPostal) {
-		body := "\n" + postal + "\n"
+		body := "\n\n" + postal
 		if p.mode == modeHTML {
 			lines := strings.ReplaceAll(strings.ReplaceAll(string(appendEscaped(nil, postal)), "\r\n", "\n"), "\n", "<br>\n")
 			body = "\n<div style=\"" + footerStyle + "\">" + lines + "</div>\n"
 		}
 		footer = append(footer, &unlessMarked{markPostal, []node{newLiteral(body)}})
 	}
-	if len(footer) > 0 {
-		p.insert(footer)
+	if len(footer) == 0 {
+		return
+	}
+	if p.mode != modeHTML {
+		p.trimEnd()
+	}
+	p.insert(footer)
+}
+
+// trimEnd takes the blank lines at the end of a text away.
+func (p *part) trimEnd() {
+	if n := len(p.nodes); n > 0 {
+		if l, ok := p.nodes[n-1].(*literal); ok {
+			p.nodes[n-1] = newLiteral(strings.TrimRight(string(l.plain), blanks))
+		}
 	}
 }
 

@@ -28,6 +28,7 @@ type parser struct {
 	filters map[string]filter
 	errs    []*Error
 	aborted bool
+	counted struct{ at, line int } // how far lines were counted
 }
 
 // scope is a loop that is being parsed.
@@ -98,6 +99,16 @@ func (p *parser) fail(at int, message string) {
 	}
 	line, column := position(p.src, at)
 	p.errs = append(p.errs, &Error{p.part, line, column, message})
+}
+
+// line is the line of an offset. Offsets mostly rise, so that the source is counted once.
+func (p *parser) line(at int) int {
+	if at < p.counted.at {
+		p.counted.at, p.counted.line = 0, 0
+	}
+	p.counted.line += strings.Count(p.src[p.counted.at:at], "\n")
+	p.counted.at = at
+	return p.counted.line + 1
 }
 
 // abort leaves the rest of the part unread.
@@ -218,12 +229,15 @@ func (p *parser) resolve(s *sentence, l lexeme, steps []step, at int) expression
 		s.fail(l.at, "attributes needs the name of one: attributes.city")
 	case n.root == rootAttributes && steps[0].index == nil:
 		n.root, n.key, n.steps = rootAttribute, p.key(steps[0].key), steps[1:]
+		if len(*p.keys) > maxKeys {
+			s.fail(l.at, fmt.Sprintf("the content names more than %d different attributes", maxKeys))
+			p.abort()
+		}
 	case n.root != rootNone && n.root != rootAttributes && len(steps) > 0 && steps[0].key != "size":
 		s.fail(l.at, l.text+" is a text and has no parts; a person's own fields are written attributes.x")
 	}
 	if n.root != rootNone {
-		line, _ := position(p.src, l.at)
-		p.names = slices.Insert(p.names, at, Variable{Path: path(l.text, steps), Part: p.part, Line: line, InCondition: s.asking})
+		p.names = slices.Insert(p.names, at, Variable{Path: path(l.text, steps), Part: p.part, Line: p.line(l.at), InCondition: s.asking})
 	}
 	p.pending = append(p.pending, n)
 	return n
@@ -261,6 +275,9 @@ func (p *parser) forloop(s *sentence, l lexeme, steps []step) expression {
 // settle gives each name its slot, now that all assignments are known.
 func (p *parser) settle() {
 	for _, n := range p.pending {
+		if len(p.errs) >= maxErrors {
+			return
+		}
 		if slot, ok := p.own[n.word]; ok {
 			n.slot = slot
 		} else if n.root == rootNone && !p.aborted {

@@ -42,14 +42,13 @@ func (p *parser) otherwise(t token) bool {
 // misplaced reports a closer that does not belong to the block that began with t, and
 // tells whether the block goes on.
 func (p *parser) misplaced(t, closer token) bool {
-	line, _ := position(p.src, t.at)
 	if closer.kind == tokenEnd {
 		if !p.aborted {
 			p.fail(t.at, "{% "+t.name+" %} is not closed; write {% end"+t.name+" %} where it ends")
 		}
 		return false
 	}
-	p.fail(closer.at, "{% "+closer.name+" %} does not belong here: {% "+t.name+" %} of line "+strconv.Itoa(line)+" is still open")
+	p.fail(closer.at, "{% "+closer.name+" %} does not belong here: {% "+t.name+" %} of line "+strconv.Itoa(p.line(t.at))+" is still open")
 	return true
 }
 

@@ -9,6 +9,7 @@ import (
 const (
 	maxSource   = 1 << 20  // bytes of one part's template
 	maxDepth    = 32       // blocks inside each other, and brackets in a name
+	maxKeys     = 500      // different attributes that all parts name
 	maxSteps    = 20_000   // see the package comment
 	maxRounds   = 10_000   // of one loop
 	maxOutput   = 2 << 20  // bytes printed, before encoding

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"golang.org/x/net/idna"
+	"golang.org/x/text/unicode/norm"
 )
 
 // ldhDomain says whether d is two or more labels of letters, digits and inner
@@ -50,7 +51,8 @@ func parseDomain(d string) (string, *fault) {
 	ascii := strings.ToLower(d)
 	if !isASCII(d) || strings.Contains(ascii, "xn--") {
 		var err error
-		if ascii, err = idna.Lookup.ToASCII(d); err == nil {
+		// UTS 46 maps before it normalizes, and so tells apart what is canonically equal.
+		if ascii, err = idna.Lookup.ToASCII(norm.NFC.String(d)); err == nil {
 			// The Bidi rule is held only against what was given, not what it was mapped to.
 			ascii, err = idna.Lookup.ToASCII(ascii)
 		}

@@ -93,6 +93,24 @@ func TestKey_IsSharedByAllSpellings(t *testing.T) {
 	})
 }
 
+func TestKey_IsSharedByKnownTraps(t *testing.T) {
+	for _, pair := range [][2]string{
+		{"ann@\u1f80\U0001d242.example", "ann@\u03b1\u0313\U0001d242\u0345.example"}, // mapped in two orders by IDNA
+		{"\u1f80\U0001d242@example.com", "\u03b1\u0313\U0001d242\u0345@example.com"},
+		{"\u212aann@example.com", "kann@example.com"}, // the Kelvin sign
+		{"ann@\u212aann.example", "ann@kann.example"},
+		{"stra\u1e9ee@example.com", "STRASSE@example.com"},
+		{"\uab70@example.com", "\u13a0@example.com"}, // Cherokee
+		{`"a\"\b"@example.com`, `"A\"b"@EXAMPLE.com`},
+	} {
+		a, err := address.Parse(pair[0])
+		b, otherErr := address.Parse(pair[1])
+		if err != nil || otherErr != nil || a.Key() != b.Key() {
+			t.Errorf("%+q has the key %+q (%v), %+q has %+q (%v)", pair[0], a.Key(), err, pair[1], b.Key(), otherErr)
+		}
+	}
+}
+
 func TestKey_KeepsWhatOnlyTheDomainCanJudge(t *testing.T) {
 	seen := map[string]string{}
 	for _, s := range []string{"ann@gmail.com", "a.nn@gmail.com", "ann+x@gmail.com", "ann@googlemail.com", `"a nn"@gmail.com`} {

@@ -24,22 +24,12 @@ type ids struct {
 }
 
 // NewID is a new id, unique over all processes that have joined with [Join].
-func (db *DB) NewID() int64 { return db.ids.next(1) }
+func (db *DB) NewID() int64 { return db.ids.next() }
 
-// NewIDs reserves n consecutive ids and returns the first; n is at most 4096.
-// Between the first and the last nobody else's id lies.
-func (db *DB) NewIDs(n int) []int64 {
-	out := make([]int64, n)
-	for i := range out {
-		out[i] = db.NewID()
-	}
-	return out
-}
-
-func (g *ids) next(n int64) int64 {
+func (g *ids) next() int64 {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	at := max((g.now().UnixMilli()-epoch)<<sequenceBits, g.last+n)
+	at := max((g.now().UnixMilli()-epoch)<<sequenceBits, g.last+1)
 	g.last = at
 	return at>>sequenceBits<<(nodeBits+sequenceBits) | g.node<<sequenceBits | at&(1<<sequenceBits-1)
 }
@@ -57,4 +47,11 @@ func (g *ids) high() int64 {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.last>>sequenceBits + epoch
+}
+
+// Node is this process's number among those that share the database, 0 to 1023.
+func (db *DB) Node() int64 {
+	db.ids.mu.Lock()
+	defer db.ids.mu.Unlock()
+	return db.ids.node
 }

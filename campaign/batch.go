@@ -1,0 +1,159 @@
+package campaign
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"facteur/internal/database"
+)
+
+// Batch is a handful of one campaign's deliveries in one lane, released for
+// sending. It is executed at most once: what that execution leaves goes back
+// to the table and is cut anew.
+type Batch struct {
+	ID         int64
+	CampaignID int64
+	Lane       int64
+	Session    int64   // the process that executes it
+	Execution  int64   // the execution; asynq may run a task beside itself
+	Members    []int64 // subscriber ids
+}
+
+type batchRow struct {
+	ID         int64  `db:"id"`
+	CampaignID int64  `db:"campaign_id"`
+	Lane       int64  `db:"lane"`
+	Size       int64  `db:"size"`
+	Members    string `db:"members"`
+	Session    int64  `db:"session"`
+	Execution  int64  `db:"execution"`
+}
+
+const batchColumns = `id, campaign_id, lane, size, members, session, execution`
+
+func (r batchRow) batch() (Batch, error) {
+	b := Batch{ID: r.ID, CampaignID: r.CampaignID, Lane: r.Lane, Session: r.Session, Execution: r.Execution}
+	if err := json.Unmarshal([]byte(r.Members), &b.Members); err != nil {
+		return b, fmt.Errorf("batch %d: members: %w", r.ID, err)
+	}
+	return b, nil
+}
+
+// Take gives a released batch to one execution in the process session; false
+// when it is taken or gone, which is how a queue's repeated task ends.
+func (s *Store) Take(ctx context.Context, id, session int64) (Batch, bool, error) {
+	var row batchRow
+	execution := s.db.NewID()
+	err := s.db.Write(ctx, func(tx *database.Tx) error {
+		return tx.Get(ctx, &row, `UPDATE batches SET state = 'taken', session = ?, execution = ? WHERE id = ? AND state = 'released' RETURNING `+batchColumns,
+			session, execution, id)
+	})
+	if errors.Is(err, database.ErrNotFound) {
+		return Batch{}, false, nil
+	}
+	if err != nil {
+		return Batch{}, false, fmt.Errorf("take batch %d: %w", id, err)
+	}
+	b, err := row.batch()
+	return b, err == nil, err
+}
+
+// Load reads those of the batch's deliveries that are still queued in it.
+func (s *Store) Load(ctx context.Context, b Batch) ([]Delivery, error) {
+	query, args, err := database.In(`SELECT `+deliveryColumns+` FROM deliveries WHERE campaign_id = ? AND subscriber_id IN (?) AND batch_id = ? AND status = 'queued'
+		ORDER BY rank`, b.CampaignID, b.Members, b.ID)
+	if err != nil {
+		return nil, err
+	}
+	var rows []Delivery
+	if err := s.q.Select(ctx, &rows, query, args...); err != nil {
+		return nil, fmt.Errorf("load batch %d: %w", b.ID, err)
+	}
+	return rows, nil
+}
+
+// Finish ends an execution: its deliveries that are still queued wait for
+// another batch, not before the given time (Unix milliseconds, 0: at once).
+func (s *Store) Finish(ctx context.Context, b Batch, left []int64, notBefore int64) error {
+	return s.db.Write(ctx, func(tx *database.Tx) error {
+		n, err := tx.Exec(ctx, `DELETE FROM batches WHERE id = ? AND execution = ?`, b.ID, b.Execution)
+		if err != nil || n == 0 { // written off meanwhile: not ours to give back
+			return err
+		}
+		return s.giveBack(ctx, tx, b, left, notBefore)
+	})
+}
+
+func (s *Store) giveBack(ctx context.Context, tx *database.Tx, b Batch, left []int64, notBefore int64) error {
+	wait := waitBatch
+	if notBefore > s.db.Now().UnixMilli() {
+		wait = waitTime
+	}
+	return tx.Each(ctx, `UPDATE deliveries SET wait = ?, not_before = ?, batch_id = 0 WHERE campaign_id = ? AND subscriber_id = ? AND batch_id = ? AND status = 'queued' AND wait = 0`,
+		len(left), func(i int) []any { return []any{wait, notBefore, b.CampaignID, left[i], b.ID} }, nil)
+}
+
+// Recover hands on what a process has left: its batches' queued deliveries
+// wait for another batch, those that had begun are in doubt. proven says that
+// the process has ended; otherwise it may still know the answer, and a doubt
+// waits until patience (milliseconds) after its begin.
+func (s *Store) Recover(ctx context.Context, tx *database.Tx, session int64, proven bool, patience int64) (batches, doubts int, err error) {
+	if err := tx.Gate(ctx, true); err != nil {
+		return 0, 0, err
+	}
+	var rows []batchRow
+	if err := tx.Select(ctx, &rows, `SELECT `+batchColumns+` FROM batches WHERE session = ? AND state = 'taken'`, session); err != nil {
+		return 0, 0, err
+	}
+	t := Tally{}
+	for _, row := range rows {
+		b, err := row.batch()
+		if err != nil {
+			return 0, 0, err
+		}
+		n, err := s.recoverBatch(ctx, tx, b, proven, patience, t)
+		if err != nil {
+			return 0, 0, fmt.Errorf("recover batch %d: %w", b.ID, err)
+		}
+		doubts += n
+	}
+	return len(rows), doubts, s.Count(ctx, tx, t)
+}
+
+func (s *Store) recoverBatch(ctx context.Context, tx *database.Tx, b Batch, proven bool, patience int64, t Tally) (int, error) {
+	if _, err := tx.Exec(ctx, `DELETE FROM batches WHERE id = ?`, b.ID); err != nil {
+		return 0, err
+	}
+	if err := s.giveBack(ctx, tx, b, b.Members, 0); err != nil {
+		return 0, err
+	}
+	query, args, err := database.In(`SELECT `+deliveryColumns+` FROM deliveries WHERE campaign_id = ? AND subscriber_id IN (?) AND batch_id = ? AND status = 'sending'`,
+		b.CampaignID, b.Members, b.ID)
+	if err != nil {
+		return 0, err
+	}
+	var begun []Delivery
+	if err := tx.Select(ctx, &begun, query, args...); err != nil || len(begun) == 0 {
+		return 0, err
+	}
+	c, err := s.With(tx).Campaign(ctx, b.CampaignID)
+	if err != nil {
+		return 0, err
+	}
+	lane, err := s.pace.Lane(ctx, b.Lane)
+	if err != nil {
+		return 0, err
+	}
+	settled := make([]Settled, len(begun))
+	for i, d := range begun {
+		at := s.db.Now().UnixMilli()
+		if !proven {
+			at = d.BegunAt + patience
+		}
+		settled[i] = doubtOf(d, c.OnUncertain, at)
+		settled[i].Provider = lane.Provider
+	}
+	return len(begun), s.settle(ctx, tx, settled, t)
+}

@@ -1,0 +1,282 @@
+package campaign
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"facteur/campaign/content"
+	"facteur/internal/database"
+	"facteur/internal/journal"
+	"facteur/sending"
+)
+
+// Status is where a campaign stands.
+type Status string
+
+// The states of a campaign.
+const (
+	Draft     Status = "draft"
+	Scheduled Status = "scheduled"
+	Blocked   Status = "blocked"
+	Sending   Status = "sending"
+	Paused    Status = "paused"
+	Sent      Status = "sent"
+	Cancelled Status = "cancelled"
+)
+
+// moves are the changes of state that a person may ask for, and those that follow.
+var moves = map[Status][]Status{
+	Draft:     {Scheduled, Sending, Cancelled},
+	Scheduled: {Sending, Blocked, Cancelled},
+	Blocked:   {Scheduled, Sending, Cancelled},
+	Sending:   {Paused, Sent, Cancelled},
+	Paused:    {Sending, Cancelled},
+	Sent:      {Sending}, // resend-failed, or a doubt sent again
+}
+
+// ErrState is a change that the campaign's state does not allow.
+var ErrState = errors.New("not possible in this state")
+
+// maxLists is how many lists a campaign may have: a delivery keeps those it came by as bits.
+const maxLists = 60
+
+// Campaign is one mailing.
+type Campaign struct {
+	ID           int64
+	Name         string
+	Status       Status
+	StatusReason string
+	Subject      string // Liquid
+	HTML         string
+	Text         string
+	SenderID     int64
+	ListIDs      []int64
+	Segment      string
+	OnUncertain  string // resend, hold
+	Version      int64
+	StartsAt     int64 // Unix milliseconds, 0: at once
+	LaunchedAt   int64
+	AudienceAt   int64 // who had confirmed by then
+	Planned      bool  // every delivery has been written
+	PlanAfter    int64
+	Recipients   int64
+	Excluded     map[string]int64
+	Run          int64
+	CreatedAt    int64
+	UpdatedAt    int64
+	FinishedAt   int64
+}
+
+type campaignRow struct {
+	ID           int64  `db:"id"`
+	Name         string `db:"name"`
+	Status       Status `db:"status"`
+	StatusReason string `db:"status_reason"`
+	Subject      string `db:"subject"`
+	HTML         string `db:"html"`
+	Text         string `db:"text"`
+	SenderID     int64  `db:"sender_id"`
+	ListIDs      string `db:"list_ids"`
+	Segment      string `db:"segment"`
+	OnUncertain  string `db:"on_uncertain"`
+	Version      int64  `db:"version"`
+	StartsAt     int64  `db:"starts_at"`
+	LaunchedAt   int64  `db:"launched_at"`
+	AudienceAt   int64  `db:"audience_at"`
+	Planned      bool   `db:"planned"`
+	PlanAfter    int64  `db:"plan_after"`
+	Recipients   int64  `db:"recipients"`
+	Excluded     string `db:"excluded"`
+	Run          int64  `db:"run"`
+	CreatedAt    int64  `db:"created_at"`
+	UpdatedAt    int64  `db:"updated_at"`
+	FinishedAt   int64  `db:"finished_at"`
+}
+
+const campaignColumns = `id, name, status, status_reason, subject, html, text, sender_id, list_ids, segment, on_uncertain, version,
+	starts_at, launched_at, audience_at, planned, plan_after, recipients, excluded, run, created_at, updated_at, finished_at`
+
+func (r campaignRow) campaign() (Campaign, error) {
+	c := Campaign{ID: r.ID, Name: r.Name, Status: r.Status, StatusReason: r.StatusReason, Subject: r.Subject, HTML: r.HTML, Text: r.Text,
+		SenderID: r.SenderID, Segment: r.Segment, OnUncertain: r.OnUncertain, Version: r.Version, StartsAt: r.StartsAt, LaunchedAt: r.LaunchedAt,
+		AudienceAt: r.AudienceAt, Planned: r.Planned, PlanAfter: r.PlanAfter, Recipients: r.Recipients, Run: r.Run,
+		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, FinishedAt: r.FinishedAt}
+	var err error
+	if c.ListIDs, err = parseIDs(r.ListIDs); err != nil {
+		return c, fmt.Errorf("campaign %d: list_ids: %w", r.ID, err)
+	}
+	if err := json.Unmarshal([]byte(r.Excluded), &c.Excluded); err != nil {
+		return c, fmt.Errorf("campaign %d: excluded: %w", r.ID, err)
+	}
+	return c, nil
+}
+
+// Invalid is a value that cannot be used, with the field it came in.
+type Invalid struct {
+	Field  string
+	Reason string
+}
+
+func (e *Invalid) Error() string { return e.Field + ": " + e.Reason }
+
+// Create adds a draft. The templates must compile, the sender and the lists must be there.
+func (s *Store) Create(ctx context.Context, tx *database.Tx, c Campaign) (Campaign, error) {
+	if err := s.check(ctx, tx, &c); err != nil {
+		return Campaign{}, err
+	}
+	c.ID, c.Status, c.CreatedAt, c.Excluded = s.db.NewID(), Draft, s.db.Now().UnixMilli(), map[string]int64{}
+	c.UpdatedAt = c.CreatedAt
+	_, err := tx.Exec(ctx, `INSERT INTO campaigns (`+campaignColumns+`) VALUES (?, ?, ?, '', ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, ?, 0, 0, '{}', 0, ?, ?, 0)`,
+		c.ID, c.Name, string(c.Status), c.Subject, c.HTML, c.Text, c.SenderID, formatIDs(c.ListIDs), c.Segment, c.OnUncertain, false, c.CreatedAt, c.UpdatedAt)
+	if err != nil {
+		return Campaign{}, fmt.Errorf("create campaign: %w", err)
+	}
+	return c, journal.Write(ctx, tx, "create", "campaign", c.ID, map[string]any{"name": c.Name})
+}
+
+// Update replaces a draft's content.
+func (s *Store) Update(ctx context.Context, tx *database.Tx, c Campaign) (Campaign, error) {
+	now, err := s.With(tx).Campaign(ctx, c.ID)
+	if err != nil {
+		return Campaign{}, err
+	}
+	if now.Status != Draft {
+		return Campaign{}, fmt.Errorf("campaign %d is %s and its content frozen: copy it into a new one: %w", c.ID, now.Status, ErrState)
+	}
+	if err := s.check(ctx, tx, &c); err != nil {
+		return Campaign{}, err
+	}
+	_, err = tx.Exec(ctx, `UPDATE campaigns SET name = ?, subject = ?, html = ?, text = ?, sender_id = ?, list_ids = ?, segment = ?, on_uncertain = ?, updated_at = ? WHERE id = ?`,
+		c.Name, c.Subject, c.HTML, c.Text, c.SenderID, formatIDs(c.ListIDs), c.Segment, c.OnUncertain, s.db.Now().UnixMilli(), c.ID)
+	if err != nil {
+		return Campaign{}, fmt.Errorf("update campaign: %w", err)
+	}
+	if err := journal.Write(ctx, tx, "update", "campaign", c.ID, nil); err != nil {
+		return Campaign{}, err
+	}
+	return s.With(tx).Campaign(ctx, c.ID)
+}
+
+// check refuses a campaign that could never be sent.
+func (s *Store) check(ctx context.Context, tx *database.Tx, c *Campaign) error {
+	if c.Name = strings.TrimSpace(c.Name); c.Name == "" {
+		return &Invalid{"name", "is empty"}
+	}
+	if strings.TrimSpace(c.Subject) == "" {
+		return &Invalid{"subject", "is empty"}
+	}
+	if strings.ContainsAny(c.Subject, "\r\n\x00") {
+		return &Invalid{"subject", "has a line break"}
+	}
+	if c.Segment != "" {
+		return &Invalid{"segment", "segments are not available yet; leave it empty to mail all of the lists"}
+	}
+	switch c.OnUncertain {
+	case "":
+		c.OnUncertain = "resend"
+	case "resend", "hold":
+	default:
+		return &Invalid{"on_uncertain", fmt.Sprintf("%q is unknown: want resend or hold", c.OnUncertain)}
+	}
+	if len(c.ListIDs) == 0 {
+		return &Invalid{"list_ids", "is empty: name at least one list"}
+	}
+	if len(c.ListIDs) > maxLists {
+		return &Invalid{"list_ids", fmt.Sprintf("%d lists: at most %d", len(c.ListIDs), maxLists)}
+	}
+	seen := map[int64]bool{}
+	for _, id := range c.ListIDs {
+		if seen[id] {
+			return &Invalid{"list_ids", fmt.Sprintf("list %d is named twice", id)}
+		}
+		seen[id] = true
+		if _, err := s.people.With(tx).List(ctx, id); err != nil {
+			return &Invalid{"list_ids", fmt.Sprintf("list %d: %v", id, errors.Unwrap(err))}
+		}
+	}
+	sender, err := s.senders.With(tx).Sender(ctx, c.SenderID)
+	if err != nil {
+		return &Invalid{"sender_id", fmt.Sprintf("sender %d: %v", c.SenderID, errors.Unwrap(err))}
+	}
+	_, err = content.Compile(content.Source{Subject: c.Subject, HTML: c.HTML, Text: c.Text}, Frame(sender, "check"))
+	return err
+}
+
+// Frame is the sender's part of every message; boundary is a name for the MIME parts' limits.
+func Frame(v sending.Sender, boundary string) content.Frame {
+	f := content.Frame{From: content.Address{Name: v.FromName, Email: v.FromEmail}, PostalAddress: v.PostalAddress, Boundary: boundary}
+	if v.ReplyTo != "" {
+		f.ReplyTo = content.Address{Email: v.ReplyTo}
+	}
+	return f
+}
+
+// Campaign finds a campaign by id.
+func (s *Store) Campaign(ctx context.Context, id int64) (Campaign, error) {
+	var row campaignRow
+	if err := s.q.Get(ctx, &row, `SELECT `+campaignColumns+` FROM campaigns WHERE id = ?`, id); err != nil {
+		return Campaign{}, fmt.Errorf("campaign %d: %w", id, err)
+	}
+	return row.campaign()
+}
+
+// Campaigns pages through the campaigns, newest first, before the given id (0: from the newest).
+func (s *Store) Campaigns(ctx context.Context, before int64, limit int) ([]Campaign, error) {
+	if before == 0 {
+		before = 1<<63 - 1
+	}
+	var rows []campaignRow
+	err := s.q.Select(ctx, &rows, `SELECT `+campaignColumns+` FROM campaigns WHERE id < ? ORDER BY id DESC LIMIT ?`, before, limit)
+	if err != nil {
+		return nil, err
+	}
+	return campaignsOf(rows)
+}
+
+// inState lists the campaigns in one of the states, oldest first.
+func (s *Store) inState(ctx context.Context, a, b Status) ([]Campaign, error) {
+	var rows []campaignRow
+	if err := s.q.Select(ctx, &rows, `SELECT `+campaignColumns+` FROM campaigns WHERE status IN (?, ?) ORDER BY id`, string(a), string(b)); err != nil {
+		return nil, err
+	}
+	return campaignsOf(rows)
+}
+
+func campaignsOf(rows []campaignRow) ([]Campaign, error) {
+	all := make([]Campaign, len(rows))
+	for i, row := range rows {
+		var err error
+		if all[i], err = row.campaign(); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func formatIDs(ids []int64) string {
+	texts := make([]string, len(ids))
+	for i, id := range ids {
+		texts[i] = strconv.FormatInt(id, 10)
+	}
+	b, _ := json.Marshal(texts)
+	return string(b)
+}
+
+func parseIDs(text string) ([]int64, error) {
+	var texts []string
+	if err := json.Unmarshal([]byte(text), &texts); err != nil {
+		return nil, err
+	}
+	ids := make([]int64, len(texts))
+	for i, t := range texts {
+		var err error
+		if ids[i], err = strconv.ParseInt(t, 10, 64); err != nil {
+			return nil, err
+		}
+	}
+	return ids, nil
+}

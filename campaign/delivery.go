@@ -1,0 +1,173 @@
+package campaign
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"facteur/internal/database"
+)
+
+// What a delivery waits for: the column "wait".
+const (
+	waitNothing = 0 // in a batch, or done
+	waitBatch   = 1
+	waitTime    = 2
+	waitPerson  = 3
+)
+
+// Delivery is one person's part of a campaign.
+type Delivery struct {
+	CampaignID   int64          `db:"campaign_id"`
+	SubscriberID int64          `db:"subscriber_id"`
+	Status       DeliveryStatus `db:"status"`
+	Lane         int64          `db:"lane"`
+	NotBefore    int64          `db:"not_before"` // Unix milliseconds
+	BatchID      int64          `db:"batch_id"`
+	Lists        int64          `db:"lists"` // bit i: came by the version's list i
+	Run          int64          `db:"run"`
+	Attempts     int            `db:"attempts"`
+	Doubts       int            `db:"doubts"`
+	RelayID      int64          `db:"relay_id"`
+	Code         int            `db:"code"`
+	Enhanced     string         `db:"enhanced"`
+	Answer       string         `db:"answer"`
+	Reason       string         `db:"reason"`
+	FirstAt      int64          `db:"first_at"`
+	BegunAt      int64          `db:"begun_at"`
+	SettledAt    int64          `db:"settled_at"`
+	DeferredAt   int64          `db:"deferred_at"`
+}
+
+const deliveryColumns = `campaign_id, subscriber_id, status, lane, not_before, batch_id, lists, run, attempts, doubts, relay_id,
+	code, enhanced, answer, reason, first_at, begun_at, settled_at, deferred_at`
+
+// steps are all changes of a delivery's state; a test tries every pair.
+var steps = map[DeliveryStatus][]DeliveryStatus{
+	Queued:    {Begun, Deferred, Failed, Skipped}, // deferred and failed: refused before the body
+	Begun:     {Accepted, Deferred, Failed, Uncertain},
+	Deferred:  {Queued, Skipped, Failed},
+	Uncertain: {Queued, Accepted, Deferred, Failed}, // queued: once by machine; the others: late knowledge
+	Failed:    {Queued},                             // resend-failed
+}
+
+// May tells whether a delivery may go from one state to the other.
+func May(from, to DeliveryStatus) bool { return slices.Contains(steps[from], to) }
+
+// Reached are the ids of the lists by which the delivery came, of its version's.
+func Reached(bits int64, lists []int64) []int64 {
+	var ids []int64
+	for i, id := range lists {
+		if bits&(1<<i) != 0 {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// Delivery finds one person's delivery.
+func (s *Store) Delivery(ctx context.Context, campaignID, subscriberID int64) (Delivery, error) {
+	var d Delivery
+	err := s.q.Get(ctx, &d, `SELECT `+deliveryColumns+` FROM deliveries WHERE campaign_id = ? AND subscriber_id = ?`, campaignID, subscriberID)
+	if err != nil {
+		return Delivery{}, fmt.Errorf("delivery of campaign %d to %d: %w", campaignID, subscriberID, err)
+	}
+	return d, nil
+}
+
+// Deliveries pages through a campaign's deliveries by person, after the given
+// one; status "" is any, doubted only those that ever were in doubt.
+func (s *Store) Deliveries(ctx context.Context, campaignID int64, status DeliveryStatus, onlyDoubted bool, after int64, limit int) ([]Delivery, error) {
+	query := `SELECT ` + deliveryColumns + ` FROM deliveries WHERE campaign_id = ? AND subscriber_id > ?`
+	args := []any{campaignID, after}
+	if status != "" {
+		query += ` AND status = ?`
+		args = append(args, string(status))
+	}
+	if onlyDoubted {
+		query += ` AND doubts > 0`
+	}
+	var all []Delivery
+	err := s.q.Select(ctx, &all, query+` ORDER BY subscriber_id LIMIT ?`, append(args, limit)...)
+	return all, err
+}
+
+// ReachedBy are the lists through which a delivery came, for its way out.
+// Without a delivery (a test letter) it is all of the campaign's lists.
+func (s *Store) ReachedBy(ctx context.Context, campaignID, subscriberID int64) ([]int64, error) {
+	c, err := s.Campaign(ctx, campaignID)
+	if err != nil {
+		return nil, err
+	}
+	d, err := s.Delivery(ctx, campaignID, subscriberID)
+	if err != nil || c.Version == 0 {
+		return c.ListIDs, nil
+	}
+	v, err := s.Version(ctx, campaignID, c.Version)
+	if err != nil {
+		return nil, err
+	}
+	return Reached(d.Lists, v.ListIDs), nil
+}
+
+// ResendFailed puts the failed, and the uncertain that wait for a person,
+// back into the queue, in pages that make their own transactions, and sets
+// the campaign going again. It returns how many.
+func (s *Store) ResendFailed(ctx context.Context, id int64) (int64, error) {
+	c, err := s.Campaign(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	if c.Status != Sent && c.Status != Sending && c.Status != Paused {
+		return 0, fmt.Errorf("campaign %d is %s: %w", id, c.Status, ErrState)
+	}
+	var total int64
+	for {
+		var n int
+		err := s.db.Write(ctx, func(tx *database.Tx) error {
+			n, err = s.resendPage(ctx, tx, c, 1000)
+			return err
+		})
+		total += int64(n)
+		if err != nil || n == 0 {
+			return total, err
+		}
+	}
+}
+
+func (s *Store) resendPage(ctx context.Context, tx *database.Tx, c Campaign, limit int) (int, error) {
+	var rows []struct {
+		SubscriberID int64          `db:"subscriber_id"`
+		Status       DeliveryStatus `db:"status"`
+		Lane         int64          `db:"lane"`
+	}
+	err := tx.Select(ctx, &rows, `SELECT subscriber_id, status, lane FROM deliveries WHERE campaign_id = ? AND (status = 'failed' OR status = 'uncertain' AND wait = 3)
+		ORDER BY subscriber_id LIMIT ?`, c.ID, limit)
+	if err != nil || len(rows) == 0 {
+		return 0, err
+	}
+	t := Tally{}
+	err = tx.Each(ctx, `UPDATE deliveries SET status = 'queued', wait = 1, not_before = 0, deferred_at = 0, run = run + 1 WHERE campaign_id = ? AND subscriber_id = ? AND status = ?`, len(rows),
+		func(i int) []any { return []any{c.ID, rows[i].SubscriberID, string(rows[i].Status)} }, nil)
+	if err != nil {
+		return 0, err
+	}
+	for _, r := range rows {
+		lane, err := s.pace.Lane(ctx, r.Lane)
+		if err != nil {
+			return 0, err
+		}
+		t.move(c.ID, lane.Provider, r.Status, Queued, 1)
+	}
+	if err := s.Count(ctx, tx, t); err != nil {
+		return 0, err
+	}
+	now, err := s.With(tx).Campaign(ctx, c.ID)
+	if err != nil {
+		return 0, err
+	}
+	if now.Status == Sent {
+		_, err = s.move(ctx, tx, c.ID, Sending, "resend", "")
+	}
+	return len(rows), err
+}

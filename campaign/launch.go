@@ -1,0 +1,137 @@
+package campaign
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"facteur/internal/database"
+	"facteur/internal/journal"
+	"facteur/sending"
+)
+
+// Version is the content and audience that a launch froze.
+type Version struct {
+	CampaignID int64
+	Number     int64
+	Subject    string
+	HTML       string
+	Text       string
+	Sender     sending.Sender
+	ListIDs    []int64
+}
+
+// Launch freezes the campaign and starts it, now or at the given time. Who
+// has confirmed by the launch's commit is mailed.
+func (s *Store) Launch(ctx context.Context, tx *database.Tx, id int64, at time.Time) (Campaign, error) {
+	c, err := s.With(tx).Campaign(ctx, id)
+	if err != nil {
+		return Campaign{}, err
+	}
+	now := s.db.Now()
+	next := Sending
+	if at.After(now) {
+		next = Scheduled
+	}
+	if c.Status != Draft && c.Status != Blocked {
+		return Campaign{}, fmt.Errorf("campaign %d is %s; only a draft can be launched: %w", id, c.Status, ErrState)
+	}
+	if err := s.check(ctx, tx, &c); err != nil {
+		return Campaign{}, err
+	}
+	sender, err := s.senders.With(tx).Sender(ctx, c.SenderID)
+	if err != nil {
+		return Campaign{}, err
+	}
+	frozen, err := json.Marshal(sender)
+	if err != nil {
+		return Campaign{}, fmt.Errorf("freeze sender: %w", err)
+	}
+	c.Version++
+	_, err = tx.Exec(ctx, `INSERT INTO versions (campaign_id, number, subject, html, text, sender, list_ids, segment, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		c.ID, c.Version, c.Subject, c.HTML, c.Text, string(frozen), formatIDs(c.ListIDs), c.Segment, now.UnixMilli())
+	if err != nil {
+		return Campaign{}, fmt.Errorf("freeze campaign %d: %w", id, err)
+	}
+	_, err = tx.Exec(ctx, `UPDATE campaigns SET version = ?, starts_at = ?, launched_at = ?, audience_at = ? WHERE id = ?`,
+		c.Version, database.Millis(at), now.UnixMilli(), now.UnixMilli(), id)
+	if err != nil {
+		return Campaign{}, fmt.Errorf("launch campaign %d: %w", id, err)
+	}
+	return s.move(ctx, tx, id, next, "launch", "")
+}
+
+// Pause lets nothing begin from its commit on; what has begun is settled.
+func (s *Store) Pause(ctx context.Context, tx *database.Tx, id int64, reason string) (Campaign, error) {
+	return s.move(ctx, tx, id, Paused, "pause", reason)
+}
+
+// Resume lets a paused campaign go on.
+func (s *Store) Resume(ctx context.Context, tx *database.Tx, id int64, reason string) (Campaign, error) {
+	c, err := s.With(tx).Campaign(ctx, id)
+	if err != nil {
+		return Campaign{}, err
+	}
+	if c.Status != Paused {
+		return Campaign{}, fmt.Errorf("campaign %d is %s, not paused: %w", id, c.Status, ErrState)
+	}
+	return s.move(ctx, tx, id, Sending, "resume", reason)
+}
+
+// Cancel ends a campaign: nothing begins any more, and the scheduler marks
+// those not yet mailed as skipped.
+func (s *Store) Cancel(ctx context.Context, tx *database.Tx, id int64, reason string) (Campaign, error) {
+	return s.move(ctx, tx, id, Cancelled, "cancel", reason)
+}
+
+// move changes the state, ordered against the begin of messages.
+func (s *Store) move(ctx context.Context, tx *database.Tx, id int64, next Status, verb, reason string) (Campaign, error) {
+	if err := tx.Gate(ctx, true); err != nil {
+		return Campaign{}, err
+	}
+	c, err := s.With(tx).Campaign(ctx, id)
+	if err != nil {
+		return Campaign{}, err
+	}
+	if !slices.Contains(moves[c.Status], next) {
+		return Campaign{}, fmt.Errorf("campaign %d is %s: cannot %s it: %w", id, c.Status, verb, ErrState)
+	}
+	now := s.db.Now().UnixMilli()
+	finished := int64(0)
+	if next == Sent || next == Cancelled {
+		finished = now
+	}
+	_, err = tx.Exec(ctx, `UPDATE campaigns SET status = ?, status_reason = ?, updated_at = ?, finished_at = ? WHERE id = ?`, string(next), reason, now, finished, id)
+	if err != nil {
+		return Campaign{}, fmt.Errorf("%s campaign %d: %w", verb, id, err)
+	}
+	if err := journal.Write(ctx, tx, verb, "campaign", id, map[string]any{"from": c.Status, "to": next, "reason": reason}); err != nil {
+		return Campaign{}, err
+	}
+	return s.With(tx).Campaign(ctx, id)
+}
+
+// Version reads what a launch froze.
+func (s *Store) Version(ctx context.Context, campaignID, number int64) (Version, error) {
+	var row struct {
+		Subject string `db:"subject"`
+		HTML    string `db:"html"`
+		Text    string `db:"text"`
+		Sender  string `db:"sender"`
+		ListIDs string `db:"list_ids"`
+	}
+	err := s.q.Get(ctx, &row, `SELECT subject, html, text, sender, list_ids FROM versions WHERE campaign_id = ? AND number = ?`, campaignID, number)
+	if err != nil {
+		return Version{}, fmt.Errorf("version %d of campaign %d: %w", number, campaignID, err)
+	}
+	v := Version{CampaignID: campaignID, Number: number, Subject: row.Subject, HTML: row.HTML, Text: row.Text}
+	if err := json.Unmarshal([]byte(row.Sender), &v.Sender); err != nil {
+		return v, fmt.Errorf("version %d of campaign %d: sender: %w", number, campaignID, err)
+	}
+	if v.ListIDs, err = parseIDs(row.ListIDs); err != nil {
+		return v, fmt.Errorf("version %d of campaign %d: lists: %w", number, campaignID, err)
+	}
+	return v, nil
+}

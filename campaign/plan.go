@@ -1,0 +1,104 @@
+package campaign
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"facteur/internal/database"
+	"facteur/internal/journal"
+	"facteur/subscribers"
+	"facteur/throttle"
+)
+
+// planPage is how many people are planned in one transaction: enough to be
+// quick, few enough that senders hardly wait for it.
+const planPage = 2000
+
+// plan writes the next page of a campaign's deliveries and moves the cursor in
+// the same transaction, so that it may be interrupted anywhere.
+func (s *Scheduler) plan(ctx context.Context, c Campaign) error {
+	v, err := s.store.Version(ctx, c.ID, c.Version)
+	if err != nil {
+		return err
+	}
+	page, err := s.store.people.Audience(ctx, v.ListIDs, c.AudienceAt, c.PlanAfter, planPage)
+	if err != nil {
+		return fmt.Errorf("read the audience of campaign %d: %w", c.ID, err)
+	}
+	return s.write(ctx, func(tx *database.Tx) error {
+		now, err := s.store.With(tx).Campaign(ctx, c.ID)
+		if err != nil {
+			return err
+		}
+		if now.Status != c.Status || now.PlanAfter != c.PlanAfter || now.Planned {
+			return nil // changed since; the next tick sees how
+		}
+		if len(page) == 0 {
+			return s.planned(ctx, tx, c)
+		}
+		return s.planPeople(ctx, tx, c, v.Sender.Domain, page)
+	})
+}
+
+func (s *Scheduler) planned(ctx context.Context, tx *database.Tx, c Campaign) error {
+	if _, err := tx.Exec(ctx, `UPDATE campaigns SET planned = ? WHERE id = ?`, true, c.ID); err != nil {
+		return err
+	}
+	return journal.Write(ctx, tx, "planned", "campaign", c.ID, map[string]any{"recipients": c.Recipients, "excluded": c.Excluded})
+}
+
+func (s *Scheduler) planPeople(ctx context.Context, tx *database.Tx, c Campaign, domain string, page []subscribers.Member) error {
+	var in []subscribers.Member
+	for _, m := range page {
+		if m.Excluded != "" {
+			c.Excluded[m.Excluded]++
+		} else {
+			in = append(in, m)
+		}
+	}
+	t := Tally{}
+	lanes := map[string]int64{}
+	for _, m := range in {
+		provider := throttle.ProviderOf(m.Domain)
+		if _, ok := lanes[provider]; !ok {
+			id, err := s.store.pace.LaneID(ctx, tx, throttle.Lane{Domain: domain, Provider: provider})
+			if err != nil {
+				return err
+			}
+			lanes[provider] = id
+		}
+		t.move(c.ID, provider, "", Queued, 1)
+	}
+	for _, lane := range lanes {
+		if _, err := tx.Exec(ctx, `INSERT INTO campaign_lanes (campaign_id, lane) VALUES (?, ?) ON CONFLICT (campaign_id, lane) DO NOTHING`, c.ID, lane); err != nil {
+			return err
+		}
+	}
+	err := tx.Insert(ctx, `INSERT INTO deliveries (campaign_id, subscriber_id, status, wait, lane, rank, not_before, batch_id, lists, run, attempts, doubts, relay_id,
+		code, enhanced, answer, reason, first_at, begun_at, settled_at, deferred_at)`, ``, len(in), func(i int) []any {
+		m := in[i]
+		bits := int64(0)
+		for _, l := range m.Lists {
+			bits |= 1 << l
+		}
+		return []any{c.ID, m.ID, string(Queued), waitBatch, lanes[throttle.ProviderOf(m.Domain)], c.Recipients + int64(i), 0, 0, bits, 0, 0, 0, 0, 0, "", "", "", 0, 0, 0, 0}
+	})
+	if err != nil {
+		if errors.Is(err, database.ErrConflict) {
+			return fmt.Errorf("campaign %d: a person was planned twice: %w", c.ID, err)
+		}
+		return err
+	}
+	excluded, err := json.Marshal(c.Excluded)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `UPDATE campaigns SET plan_after = ?, recipients = ?, excluded = ? WHERE id = ?`,
+		page[len(page)-1].ID, c.Recipients+int64(len(in)), string(excluded), c.ID)
+	if err != nil {
+		return err
+	}
+	return s.store.Count(ctx, tx, t)
+}

@@ -1,0 +1,339 @@
+package campaign
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"facteur/internal/database"
+	"facteur/sending"
+)
+
+// Intervals of the scheduler.
+const (
+	leaseTTL   = 10 * time.Second
+	busyTick   = 25 * time.Millisecond
+	idleTick   = 250 * time.Millisecond
+	slowTick   = time.Second
+	offerAfter = 3 * time.Second
+	wakePage   = 1000
+)
+
+// Scheduler plans campaigns, releases batches and picks up what was left. Of
+// several, one leads by a lease; each of its transactions renews the lease
+// first and is rolled back when another has taken it.
+type Scheduler struct {
+	store    *Store
+	process  *database.Process
+	queue    Queue
+	patience Patience
+	log      *slog.Logger
+	nudge    chan struct{}
+	lease    *database.Lease
+	renewed  time.Time
+}
+
+// NewScheduler leads or waits once [Scheduler.Run] is called.
+func NewScheduler(store *Store, process *database.Process, queue Queue, patience Patience, log *slog.Logger) *Scheduler {
+	return &Scheduler{store: store, process: process, queue: queue, patience: patience, log: log, nudge: make(chan struct{}, 1)}
+}
+
+// Nudge asks for a tick now: a batch was finished, a campaign launched.
+func (s *Scheduler) Nudge() {
+	select {
+	case s.nudge <- struct{}{}:
+	default:
+	}
+}
+
+// Run schedules until ctx ends, then gives up the lead.
+func (s *Scheduler) Run(ctx context.Context) {
+	var slow time.Time
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			s.resign()
+			return
+		case <-s.nudge:
+		case <-timer.C:
+		}
+		wait := idleTick
+		if s.lead(ctx) {
+			busy, err := s.Tick(ctx, time.Since(slow) >= slowTick)
+			if time.Since(slow) >= slowTick {
+				slow = time.Now()
+			}
+			if busy {
+				wait = busyTick
+			}
+			s.report(ctx, err, &wait)
+		}
+		timer.Reset(wait)
+	}
+}
+
+// report logs a failed tick, and gives up the lead when that is what failed.
+func (s *Scheduler) report(ctx context.Context, err error, wait *time.Duration) {
+	switch {
+	case err == nil || ctx.Err() != nil:
+	case errors.Is(err, database.ErrStale):
+		s.lease = nil
+		s.log.Warn("another scheduler leads now")
+	default:
+		s.log.Error("scheduler", "error", err)
+		*wait = slowTick
+	}
+}
+
+// lead holds or tries to get the lease.
+func (s *Scheduler) lead(ctx context.Context) bool {
+	if s.lease == nil {
+		lease, err := s.store.db.Acquire(ctx, "scheduler", s.process.Session(), leaseTTL)
+		if err != nil {
+			if !errors.Is(err, database.ErrConflict) && ctx.Err() == nil {
+				s.log.Error("scheduler lease", "error", err)
+			}
+			return false
+		}
+		s.lease, s.renewed = lease, time.Now()
+		s.log.Info("scheduler leads")
+	}
+	if time.Since(s.renewed) > leaseTTL/3 {
+		if err := s.write(ctx, func(*database.Tx) error { return nil }); err != nil {
+			wait := idleTick
+			s.report(ctx, err, &wait)
+			return false
+		}
+	}
+	return true
+}
+
+func (s *Scheduler) resign() {
+	if s.lease == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if err := s.lease.Release(ctx, s.store.db); err != nil {
+		s.log.Warn("give up the scheduler lease", "error", err)
+	}
+}
+
+// write is every change of the scheduler: fenced.
+func (s *Scheduler) write(ctx context.Context, change func(tx *database.Tx) error) error {
+	err := s.store.db.Write(ctx, func(tx *database.Tx) error {
+		if err := s.lease.Renew(ctx, tx); err != nil {
+			return err
+		}
+		return change(tx)
+	})
+	if err == nil {
+		s.renewed = time.Now()
+	}
+	return err
+}
+
+// Tick does one round; slow adds what need not be done each time. It tells
+// whether there is more to do at once.
+func (s *Scheduler) Tick(ctx context.Context, slow bool) (busy bool, err error) {
+	if slow {
+		if err := s.chores(ctx); err != nil {
+			return false, err
+		}
+	}
+	stopped := true
+	if _, err := s.store.Stopped(ctx); errors.Is(err, database.ErrNotFound) {
+		stopped = false
+	} else if err != nil {
+		return false, err
+	}
+	running, err := s.store.inState(ctx, Sending, Paused)
+	if err != nil {
+		return false, err
+	}
+	sending := running[:0:0]
+	for _, c := range running {
+		if !c.Planned && c.Status == Sending {
+			if err := s.plan(ctx, c); err != nil {
+				return false, err
+			}
+		}
+		if err := s.wake(ctx, c); err != nil {
+			return false, err
+		}
+		if c.Status == Sending {
+			sending = append(sending, c)
+		}
+	}
+	if stopped {
+		return len(sending) > 0, nil
+	}
+	_, err = s.release(ctx, sending)
+	return len(sending) > 0, err
+}
+
+// chores are what a second's delay does not hurt.
+func (s *Scheduler) chores(ctx context.Context) error {
+	for _, chore := range []func(context.Context) error{s.recover, s.start, s.finish, s.sweepCancelled, s.offerAgain, s.offerLetters, s.prune} {
+		if err := chore(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// start sets scheduled campaigns going whose time has come.
+func (s *Scheduler) start(ctx context.Context) error {
+	due, err := s.store.inState(ctx, Scheduled, Scheduled)
+	if err != nil {
+		return err
+	}
+	for _, c := range due {
+		if c.StartsAt > s.store.db.Now().UnixMilli() {
+			continue
+		}
+		err := s.write(ctx, func(tx *database.Tx) error {
+			_, err := s.store.move(ctx, tx, c.ID, Sending, "start", "")
+			return err
+		})
+		if err != nil && !errors.Is(err, ErrState) {
+			return err
+		}
+	}
+	return nil
+}
+
+// recover hands on what processes left that ended or fell silent.
+func (s *Scheduler) recover(ctx context.Context) error {
+	var silent []database.Peer
+	// Looked up first without the fence, as most of the time there is nothing to write.
+	n := 0
+	if err := s.store.db.Get(ctx, &n, `SELECT COUNT(*) FROM leases WHERE name = 'scheduler'`); err != nil {
+		return err
+	}
+	err := s.write(ctx, func(tx *database.Tx) (err error) {
+		if silent, err = s.process.Silent(ctx, tx); err != nil {
+			return err
+		}
+		for _, p := range silent {
+			batches, doubts, err := s.store.Recover(ctx, tx, p.Session, p.Proven, s.patience.FinalDot.Milliseconds())
+			if err != nil {
+				return err
+			}
+			if err := s.store.senders.AbandonLetters(ctx, tx, p.Session); err != nil {
+				return err
+			}
+			if err := s.process.Forget(ctx, tx, p); err != nil {
+				return err
+			}
+			s.log.Warn("took over from a process", "pid", p.PID, "ended", p.Proven, "batches", batches, "doubts", doubts)
+		}
+		return nil
+	})
+	return err
+}
+
+// wake readies deliveries whose time has come; a doubt only once its relay answers plainly.
+func (s *Scheduler) wake(ctx context.Context, c Campaign) error {
+	now := s.store.db.Now().UnixMilli()
+	var due []Delivery
+	err := s.store.db.Select(ctx, &due, `SELECT `+deliveryColumns+` FROM deliveries WHERE campaign_id = ? AND wait = 2 AND not_before <= ? ORDER BY not_before LIMIT ?`, c.ID, now, wakePage)
+	if err != nil || len(due) == 0 {
+		return err
+	}
+	relays, err := s.store.senders.Relays(ctx)
+	if err != nil {
+		return err
+	}
+	doubtful := map[int64]bool{}
+	for _, r := range relays {
+		doubtful[r.ID] = r.Doubting || r.State != sending.Healthy
+	}
+	return s.write(ctx, func(tx *database.Tx) error {
+		t := Tally{}
+		for _, d := range due {
+			if d.Status == Uncertain && doubtful[d.RelayID] {
+				_, err := tx.Exec(ctx, `UPDATE deliveries SET not_before = ? WHERE campaign_id = ? AND subscriber_id = ? AND status = 'uncertain' AND wait = 2`,
+					now+doubtPause.Milliseconds(), d.CampaignID, d.SubscriberID)
+				if err != nil {
+					return err
+				}
+				continue
+			}
+			n, err := tx.Exec(ctx, `UPDATE deliveries SET status = 'queued', wait = 1 WHERE campaign_id = ? AND subscriber_id = ? AND status = ? AND wait = 2`,
+				d.CampaignID, d.SubscriberID, string(d.Status))
+			if err != nil {
+				return err
+			}
+			if n == 1 && d.Status != Queued {
+				lane, err := s.store.pace.Lane(ctx, d.Lane)
+				if err != nil {
+					return err
+				}
+				t.move(d.CampaignID, lane.Provider, d.Status, Queued, 1)
+			}
+		}
+		return s.store.Count(ctx, tx, t)
+	})
+}
+
+// finish ends campaigns that have nothing left to do.
+func (s *Scheduler) finish(ctx context.Context) error {
+	running, err := s.store.inState(ctx, Sending, Sending)
+	if err != nil {
+		return err
+	}
+	for _, c := range running {
+		if !c.Planned {
+			continue
+		}
+		n, err := s.store.Counts(ctx, c.ID)
+		if err != nil {
+			return err
+		}
+		if n.Queued+n.Sending+n.Deferred > 0 {
+			continue
+		}
+		var waiting int64
+		err = s.store.db.Get(ctx, &waiting, `SELECT subscriber_id FROM deliveries WHERE campaign_id = ? AND wait = 2 LIMIT 1`, c.ID)
+		if err == nil {
+			continue // a doubt that is to be sent again
+		}
+		if !errors.Is(err, database.ErrNotFound) {
+			return err
+		}
+		err = s.write(ctx, func(tx *database.Tx) error {
+			_, err := s.store.move(ctx, tx, c.ID, Sent, "finish", "")
+			return err
+		})
+		if err != nil && !errors.Is(err, ErrState) {
+			return err
+		}
+		s.log.Info("campaign sent", "campaign", c.ID, "recipients", n.Recipients, "sent", n.Sent, "failed", n.Failed, "skipped", n.Skipped, "uncertain", n.Uncertain)
+	}
+	return nil
+}
+
+// offerLetters offers the one-off mails that are due.
+func (s *Scheduler) offerLetters(ctx context.Context) error {
+	due, err := s.store.senders.DueLetters(ctx, 200)
+	if err != nil || len(due) == 0 {
+		return err
+	}
+	ids := make([]int64, len(due))
+	for i, l := range due {
+		ids[i] = l.ID
+	}
+	return s.queue.Letters(ctx, ids)
+}
+
+// prune forgets what only helped for a while.
+func (s *Scheduler) prune(ctx context.Context) error {
+	if s.store.db.Now().Unix()%60 != 0 {
+		return nil
+	}
+	return errors.Join(s.store.people.PruneNoes(ctx), s.store.pace.PruneMinutes(ctx))
+}

@@ -1,0 +1,200 @@
+package campaign
+
+import (
+	"context"
+	"fmt"
+
+	"facteur/internal/database"
+	"facteur/sending"
+)
+
+// Attempt is a message about to begin.
+type Attempt struct {
+	CampaignID   int64
+	SubscriberID int64
+	BatchID      int64
+	Execution    int64
+	Number       int // 1 for the first
+	RelayID      int64
+	Provider     string
+	FirstAt      int64 // the Date of every attempt, Unix milliseconds
+}
+
+// Settled is what became of an attempt.
+type Settled struct {
+	CampaignID   int64
+	SubscriberID int64
+	BatchID      int64
+	Attempt      int
+	Unbegun      bool // the envelope was refused: the row is still queued
+	RelayID      int64
+	Provider     string
+	First        bool // the first attempt of all; a plain accept then needs no history
+	Outcome      sending.Outcome
+	Next
+}
+
+// Next is what a delivery does after an attempt.
+type Next struct {
+	Status     DeliveryStatus
+	wait       int
+	NotBefore  int64
+	DeferredAt int64
+	Reason     string
+}
+
+// Allowed answers for each execution whether its messages may begin: the
+// batch is still its own, the campaign is being sent, nothing is stopped.
+func (s *Store) Allowed(ctx context.Context, tx *database.Tx, executions []Attempt) ([]bool, error) {
+	ok := make([]bool, len(executions))
+	var id int64
+	err := tx.Find(ctx, `SELECT b.id FROM batches b JOIN campaigns c ON c.id = b.campaign_id
+		WHERE b.id = ? AND b.execution = ? AND b.state = 'taken' AND c.status = 'sending' AND NOT EXISTS (SELECT 1 FROM stops WHERE lifted_at = 0)`, len(executions),
+		func(i int) []any { return []any{executions[i].BatchID, executions[i].Execution} },
+		func(int) []any { return []any{&id} },
+		func(i int, found bool) { ok[i] = found })
+	return ok, err
+}
+
+// Begin is the only door to sending. The caller has asked [Store.Allowed] and
+// the last gate in the same transaction. An attempt that this execution has
+// begun already, in a commit whose answer was lost, is begun again.
+func (s *Store) Begin(ctx context.Context, tx *database.Tx, attempts []Attempt, t Tally) ([]bool, error) {
+	now := s.db.Now().UnixMilli()
+	begun := make([]bool, len(attempts))
+	var again []int
+	err := tx.Each(ctx, `UPDATE deliveries SET status = 'sending', attempts = ?, relay_id = ?, begun_at = ?, first_at = ?
+		WHERE campaign_id = ? AND subscriber_id = ? AND status = 'queued' AND batch_id = ? AND wait = 0`, len(attempts),
+		func(i int) []any {
+			a := &attempts[i]
+			return []any{a.Number, a.RelayID, now, a.FirstAt, a.CampaignID, a.SubscriberID, a.BatchID}
+		},
+		func(i int, n int64) {
+			if begun[i] = n == 1; begun[i] {
+				t.move(attempts[i].CampaignID, attempts[i].Provider, Queued, Begun, 1)
+			} else {
+				again = append(again, i)
+			}
+		})
+	if err != nil || len(again) == 0 {
+		return begun, err
+	}
+	var id int64
+	err = tx.Find(ctx, `SELECT subscriber_id FROM deliveries WHERE campaign_id = ? AND subscriber_id = ? AND batch_id = ? AND attempts = ? AND status = 'sending'`, len(again),
+		func(i int) []any {
+			a := &attempts[again[i]]
+			return []any{a.CampaignID, a.SubscriberID, a.BatchID, a.Number}
+		},
+		func(int) []any { return []any{&id} },
+		func(i int, found bool) { begun[again[i]] = found })
+	return begun, err
+}
+
+// Skip marks queued deliveries of people whom the last gate refused.
+func (s *Store) Skip(ctx context.Context, tx *database.Tx, attempts []Attempt, reasons []string, t Tally) error {
+	now := s.db.Now().UnixMilli()
+	return tx.Each(ctx, `UPDATE deliveries SET status = 'skipped', reason = ?, settled_at = ? WHERE campaign_id = ? AND subscriber_id = ? AND status = 'queued' AND batch_id = ? AND wait = 0`, len(attempts),
+		func(i int) []any {
+			a := &attempts[i]
+			return []any{reasons[i], now, a.CampaignID, a.SubscriberID, a.BatchID}
+		},
+		func(i int, n int64) { t.move(attempts[i].CampaignID, attempts[i].Provider, Queued, Skipped, n) })
+}
+
+// Settle writes what became of attempts. It asks for no lease: knowledge is
+// taken from anyone, as long as that attempt is under way or in doubt. What
+// is known already changes nothing.
+func (s *Store) Settle(ctx context.Context, tx *database.Tx, settled []Settled, t Tally) error {
+	return s.settle(ctx, tx, settled, t)
+}
+
+func (s *Store) settle(ctx context.Context, tx *database.Tx, settled []Settled, t Tally) error {
+	var plain, other []Settled
+	for _, v := range settled {
+		if v.Status == Accepted {
+			plain = append(plain, v)
+		} else {
+			other = append(other, v)
+		}
+	}
+	now := s.db.Now().UnixMilli()
+	var missed, history []Settled
+	err := tx.Each(ctx, `UPDATE deliveries SET status = 'sent', code = ?, enhanced = ?, answer = ?, settled_at = ?
+		WHERE campaign_id = ? AND subscriber_id = ? AND attempts = ? AND status = 'sending'`, len(plain),
+		func(i int) []any {
+			v := &plain[i]
+			return []any{v.Outcome.Code, v.Outcome.Enhanced, v.Outcome.Text, now, v.CampaignID, v.SubscriberID, v.Attempt}
+		},
+		func(i int, n int64) {
+			v := plain[i]
+			if n == 0 {
+				missed = append(missed, v)
+				return
+			}
+			t.move(v.CampaignID, v.Provider, Begun, Accepted, 1)
+			if !v.First {
+				history = append(history, v)
+			}
+		})
+	if err != nil {
+		return fmt.Errorf("settle: %w", err)
+	}
+	for _, from := range []DeliveryStatus{Begun, Queued, Uncertain} {
+		if other, err = s.settleFrom(ctx, tx, from, other, &history, t); err != nil {
+			return fmt.Errorf("settle: %w", err)
+		}
+		if from == Queued {
+			other = append(other, missed...) // a late answer to what was in doubt by now
+		}
+	}
+	return s.remember(ctx, tx, history)
+}
+
+// settleFrom writes those whose row is in the state from, and returns the rest.
+func (s *Store) settleFrom(ctx context.Context, tx *database.Tx, from DeliveryStatus, list []Settled, history *[]Settled, t Tally) (rest []Settled, err error) {
+	var now []Settled
+	for _, v := range list {
+		if v.Unbegun == (from == Queued) && May(from, v.Status) {
+			now = append(now, v)
+		} else {
+			rest = append(rest, v)
+		}
+	}
+	at := s.db.Now().UnixMilli()
+	err = tx.Each(ctx, `UPDATE deliveries SET status = ?, wait = ?, not_before = ?, attempts = ?, doubts = doubts + ?, relay_id = ?, code = ?, enhanced = ?, answer = ?, reason = ?, settled_at = ?, deferred_at = ?
+		WHERE campaign_id = ? AND subscriber_id = ? AND status = ? AND attempts = ? AND (batch_id = ? OR status <> 'queued')`, len(now),
+		func(i int) []any {
+			v := &now[i]
+			before, doubt := v.Attempt, 0
+			if v.Unbegun {
+				before--
+			}
+			if v.Status == Uncertain {
+				doubt = 1
+			}
+			return []any{string(v.Status), v.wait, v.NotBefore, v.Attempt, doubt, v.RelayID, v.Outcome.Code, v.Outcome.Enhanced, v.Outcome.Text, v.Reason, at, v.DeferredAt,
+				v.CampaignID, v.SubscriberID, string(from), before, v.BatchID}
+		},
+		func(i int, n int64) {
+			v := now[i]
+			if n == 0 {
+				rest = append(rest, v)
+				return
+			}
+			t.move(v.CampaignID, v.Provider, from, v.Status, 1)
+			if v.Status == Uncertain {
+				t.doubt(v.CampaignID, v.Provider, 1)
+			}
+			*history = append(*history, v)
+		})
+	return rest, err
+}
+
+// remember adds to the history the attempts that were not a plain first accept.
+func (s *Store) remember(ctx context.Context, tx *database.Tx, list []Settled) error {
+	now := s.db.Now().UnixMilli()
+	return tx.Insert(ctx, `INSERT INTO attempts (id, campaign_id, subscriber_id, attempt, relay_id, outcome, code, enhanced, answer, at)`, ``, len(list), func(i int) []any {
+		v := list[i]
+		return []any{s.db.NewID(), v.CampaignID, v.SubscriberID, v.Attempt, v.RelayID, string(v.Status), v.Outcome.Code, v.Outcome.Enhanced, v.Outcome.Text, now}
+	})
+}

@@ -1,0 +1,28 @@
+package campaign
+
+import (
+	"facteur/internal/database"
+	"facteur/sending"
+	"facteur/subscribers"
+	"facteur/throttle"
+)
+
+// Store keeps this package's tables. What changes something takes the
+// transaction it belongs to, or says that it makes its own.
+type Store struct {
+	q       database.Queryer
+	db      *database.DB
+	people  *subscribers.Store
+	senders *sending.Store
+	pace    *throttle.Store
+}
+
+// NewStore reads and writes db; the other stores own what campaigns refer to.
+func NewStore(db *database.DB, people *subscribers.Store, senders *sending.Store, pace *throttle.Store) *Store {
+	return &Store{q: db, db: db, people: people, senders: senders, pace: pace}
+}
+
+// With is the store inside a transaction.
+func (s *Store) With(tx *database.Tx) *Store {
+	return &Store{q: tx, db: s.db, people: s.people, senders: s.senders, pace: s.pace}
+}

@@ -1,0 +1,85 @@
+package throttle
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"facteur/internal/database"
+)
+
+// Lane is the stretch between one sending domain and one mailbox provider:
+// reputation, limits and warm-up belong to it.
+type Lane struct {
+	Domain   string `db:"domain"`
+	Provider string `db:"provider"`
+}
+
+// LaneID is the id of a lane, which is made at its first use.
+func (s *Store) LaneID(ctx context.Context, tx *database.Tx, l Lane) (int64, error) {
+	s.lanes.mu.RLock()
+	id, ok := s.lanes.byName[l]
+	s.lanes.mu.RUnlock()
+	if ok {
+		return id, nil
+	}
+	_, err := tx.Exec(ctx, `INSERT INTO lanes (id, domain, provider) VALUES (?, ?, ?) ON CONFLICT (domain, provider) DO NOTHING`, s.db.NewID(), l.Domain, l.Provider)
+	if err != nil {
+		return 0, fmt.Errorf("lane %s/%s: %w", l.Domain, l.Provider, err)
+	}
+	// Not remembered yet: this transaction may still be rolled back.
+	err = tx.Get(ctx, &id, `SELECT id FROM lanes WHERE domain = ? AND provider = ?`, l.Domain, l.Provider)
+	return id, err
+}
+
+// Lane finds a lane by id.
+func (s *Store) Lane(ctx context.Context, id int64) (Lane, error) {
+	s.lanes.mu.RLock()
+	l, ok := s.lanes.byID[id]
+	s.lanes.mu.RUnlock()
+	if ok {
+		return l, nil
+	}
+	if err := s.db.Get(ctx, &l, `SELECT domain, provider FROM lanes WHERE id = ?`, id); err != nil {
+		if errors.Is(err, database.ErrNotFound) {
+			err = fmt.Errorf("lane %d: %w", id, err)
+		}
+		return Lane{}, err
+	}
+	s.lanes.mu.Lock()
+	defer s.lanes.mu.Unlock()
+	s.lanes.byID[id], s.lanes.byName[l] = l, id
+	return l, nil
+}
+
+// Other is the provider of domains that no name tells.
+const Other = "other"
+
+//go:embed providers.txt
+var providersFile string
+
+var providers = sync.OnceValue(func() map[string]string {
+	byDomain := map[string]string{}
+	for line := range strings.Lines(providersFile) {
+		fields := strings.Fields(line)
+		if len(fields) == 0 || strings.HasPrefix(fields[0], "#") {
+			continue
+		}
+		for _, domain := range fields[1:] {
+			byDomain[domain] = fields[0]
+		}
+	}
+	return byDomain
+})
+
+// ProviderOf names the mailbox provider of a recipient domain (an A-label) by
+// the table of names; [Other] when it is not in it.
+func ProviderOf(domain string) string {
+	if p, ok := providers()[domain]; ok {
+		return p
+	}
+	return Other
+}

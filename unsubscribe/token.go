@@ -1,0 +1,52 @@
+package unsubscribe
+
+import (
+	"encoding/binary"
+
+	"facteur/internal/keyring"
+)
+
+// Reference names a delivery without an address: a campaign and a person.
+type Reference struct {
+	CampaignID   int64
+	SubscriberID int64
+}
+
+func (r Reference) payload() []byte {
+	b := make([]byte, 16)
+	binary.BigEndian.PutUint64(b, uint64(r.CampaignID))
+	binary.BigEndian.PutUint64(b[8:], uint64(r.SubscriberID))
+	return b
+}
+
+func reference(payload []byte, err error) (Reference, error) {
+	if err != nil {
+		return Reference{}, err
+	}
+	if len(payload) != 16 {
+		return Reference{}, keyring.ErrInvalid
+	}
+	return Reference{int64(binary.BigEndian.Uint64(payload)), int64(binary.BigEndian.Uint64(payload[8:]))}, nil
+}
+
+// LeaveToken is the signed token of the links that end a subscription. It
+// never expires and can do nothing else.
+func (r Reference) LeaveToken(k *keyring.Keyring) string {
+	return k.Token(keyring.Leave, r.payload())
+}
+
+// ParseLeaveToken is the reverse; [keyring.ErrInvalid] for anything we did not sign.
+func ParseLeaveToken(k *keyring.Keyring, token string) (Reference, error) {
+	return reference(k.OpenToken(keyring.Leave, token))
+}
+
+// ReturnName is the local part of the delivery's envelope sender (VERP): a
+// bounce to it names the delivery.
+func (r Reference) ReturnName(k *keyring.Keyring) string {
+	return "b-" + k.Name(keyring.Return, r.payload())
+}
+
+// MessageName is the left part of the Message-ID, the same for every attempt.
+func (r Reference) MessageName(k *keyring.Keyring) string {
+	return k.Name(keyring.Message, r.payload())
+}
