@@ -1,6 +1,8 @@
 package campaign
 
 import (
+	"context"
+
 	"facteur/internal/database"
 	"facteur/sending"
 	"facteur/subscribers"
@@ -25,4 +27,9 @@ func NewStore(db *database.DB, people *subscribers.Store, senders *sending.Store
 // With is the store inside a transaction.
 func (s *Store) With(tx *database.Tx) *Store {
 	return &Store{q: tx, db: s.db, people: s.people, senders: s.senders, pace: s.pace}
+}
+
+// Sender is as whom a campaign would be sent now.
+func (s *Store) Sender(ctx context.Context, id int64) (sending.Sender, error) {
+	return s.senders.Sender(ctx, id)
 }

@@ -20,7 +20,7 @@ const (
 	Stopped State = "stopped" // until a person resumes it
 )
 
-// stopAfter is how many rests in a row for refusals about us stop a relay.
+// stopAfter is how many rests in a row stop a relay that refuses us or loses answers.
 const stopAfter = 10
 
 // Health is how a relay has been doing, as all processes see it.
@@ -51,7 +51,7 @@ func (h Health) Rested(now int64) int64 {
 // Trouble is why a relay must rest.
 type Trouble struct {
 	Reason  string
-	Refused bool // it answered, and refused us; ten in a row stop it
+	Refused bool // it answered, and refused us; ten rests in a row stop it
 	Doubts  bool // answers to begun messages get lost
 }
 
@@ -90,7 +90,7 @@ func (s *Store) Rest(ctx context.Context, tx *database.Tx, id int64, t Trouble) 
 	h.Until = now + RestFor(h.Rests, t.Refused).Milliseconds()
 	h.Doubting = h.Doubting || t.Doubts
 	verb := "rest"
-	if t.Refused && h.Rests >= stopAfter {
+	if (t.Refused || t.Doubts) && h.Rests >= stopAfter {
 		h.State, verb = Stopped, "stop"
 	}
 	if err := s.saveHealth(ctx, tx, id, h); err != nil {
@@ -162,8 +162,9 @@ const (
 	refusalRow   = 3
 )
 
-// See takes in an outcome and returns a trouble when the relay must rest.
-func (s *Streak) See(o Outcome) (Trouble, bool) {
+// See takes in an outcome and returns a trouble when the relay must rest. Of
+// a relay that is only coming back, one doubt or refusal is enough.
+func (s *Streak) See(o Outcome, suspect bool) (Trouble, bool) {
 	doubt := o.Verdict == Doubted
 	if s.recent[s.next] {
 		s.lost--
@@ -176,7 +177,7 @@ func (s *Streak) See(o Outcome) (Trouble, bool) {
 		s.lost++
 		s.doubts++
 		s.refused = 0
-		if s.doubts >= doubtsInARow || s.seen == len(s.recent) && s.lost > doubtShare {
+		if suspect || s.doubts >= doubtsInARow || s.seen == len(s.recent) && s.lost > doubtShare {
 			*s = Streak{}
 			return Trouble{Reason: "answers to sent messages get lost: " + o.Text, Doubts: true}, true
 		}
@@ -184,7 +185,7 @@ func (s *Streak) See(o Outcome) (Trouble, bool) {
 	case o.AboutUs():
 		s.doubts = 0
 		s.refused++
-		if s.refused >= refusalRow || o.Stage != "body" && o.Stage != "rcpt" {
+		if suspect || s.refused >= refusalRow || o.Stage != "body" && o.Stage != "rcpt" {
 			s.refused = 0
 			return Trouble{Reason: fmt.Sprintf("refuses us (%s): %d %s %s", o.Class, o.Code, o.Enhanced, o.Text), Refused: true}, true
 		}

@@ -164,6 +164,7 @@ func crlf(text []byte) string {
 
 // blanked is what a header makes of a person's text.
 func blanked(s string) string {
+	s = strings.ToValidUTF8(s, "\ufffd")
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
 			return ' '

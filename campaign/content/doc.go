@@ -44,5 +44,5 @@
 // A render is stopped with an Error that names the place after 20,000 steps, 10,000
 // rounds of one loop or 2 MiB of output. A step is a tag, a value, a filter, a round
 // of a loop; texts and lists cost more the longer they are. A part is at most 1 MiB
-// and nests at most 32 deep.
+// and nests at most 32 deep; all parts together name at most 500 attributes.
 package content

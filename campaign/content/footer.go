@@ -43,7 +43,7 @@ func (p *part) addFooter(f Frame) {
 	if postal := strings.TrimSpace(f.PostalAddress); postal != "" && !prints(p.nodes, rootPostal) {
 		body := "\n\n" + postal
 		if p.mode == modeHTML {
-			lines := strings.ReplaceAll(strings.ReplaceAll(string(appendEscaped(nil, postal)), "\r\n", "\n"), "\n", "<br>\n")
+			lines := strings.ReplaceAll(string(appendEscaped(nil, postal)), "\n", "<br>\n")
 			body = "\n<div style=\"" + footerStyle + "\">" + lines + "</div>\n"
 		}
 		footer = append(footer, &unlessMarked{markPostal, []node{newLiteral(body)}})

@@ -57,6 +57,9 @@ type Message struct {
 // Compile checks and compiles content. Its error joins an *Error for each thing that is
 // wrong. What would pass a limit for everybody is refused here, by a trial for nobody.
 func Compile(s Source, f Frame) (*Message, error) {
+	lines := strings.NewReplacer("\r\n", "\n", "\r", "\n")
+	s = Source{lines.Replace(s.Subject), lines.Replace(s.HTML), lines.Replace(s.Text)}
+	f.PostalAddress = lines.Replace(f.PostalAddress)
 	m := &Message{}
 	var keys []string
 	faults := frameFaults(f)

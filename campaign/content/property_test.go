@@ -39,7 +39,7 @@ func TestAppend_KeepsAnyValueAndAnyMessageWhole(t *testing.T) {
 	m, err := content.Compile(content.Source{
 		Subject: "For {{ name }}: {{ attributes.s }}",
 		HTML:    "<p>{{ name }}|{{ attributes.a }}.{{ attributes.b | raw }}{% if attributes.a %}.{{ attributes.a }}{% endif %}|\n{{ attributes.a | upcase | newline_to_br }}</p>{% for x in attributes.l %}{{ x }};\n{% endfor %}",
-		Text:    "{{ attributes.a }}",
+		Text:    "{{ attributes.a }};",
 	}, frame())
 	if err != nil {
 		t.Fatal(err)

@@ -109,7 +109,7 @@ func TestCompile_AddsTheFooterWhereItIsMissing(t *testing.T) {
 			t.Errorf("%s: the footer stands behind the body:\n%s", c.html, html)
 		}
 		text, err := m.AppendText(nil, ada(""))
-		if want := "text\n\nSe d'en aller: https://mail.example/u/1?a=b&c=d\n\n1 rue <A>\r\n69001 Lyon"; err != nil || string(text) != want {
+		if want := "text\n\nSe d'en aller: https://mail.example/u/1?a=b&c=d\n\n1 rue <A>\n69001 Lyon"; err != nil || string(text) != want {
 			t.Errorf("text %q, %v; want %q", text, err, want)
 		}
 	}

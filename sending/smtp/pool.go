@@ -37,7 +37,9 @@ type Pool struct {
 	cancel context.CancelFunc
 	work   sync.WaitGroup
 
-	barren atomic.Int32 // connections in a row without a final answer
+	barren  atomic.Int32 // connections in a row without a final answer
+	probing atomic.Bool  // one connection only, until it brings a plain answer
+	resting atomic.Bool  // equals isDown, read without the lock
 
 	mu      sync.Mutex
 	limit   int
@@ -103,7 +105,7 @@ func (p *Pool) grow() (down <-chan struct{}, err error) {
 	case p.isDown:
 		return nil, ErrDown
 	}
-	if p.room < p.limit && time.Now().After(p.until) {
+	if p.room < p.limit && time.Now().After(p.until) && !p.probing.Load() {
 		p.room = p.limit
 	}
 	if len(p.open)+p.dialing < p.room {
@@ -154,7 +156,7 @@ const roomFor = 30 * time.Second
 func (p *Pool) refused(res Result) {
 	p.mu.Lock()
 	if n := len(p.open); n > 0 {
-		p.room, p.until = n, time.Now().Add(roomFor)
+		p.room, p.until = n, time.Now().Add(roomFor) // more would only be refused again
 		p.mu.Unlock()
 		return
 	}
@@ -169,16 +171,36 @@ func (p *Pool) fail(res Result) {
 		p.mu.Unlock()
 		return
 	}
-	p.isDown = true
-	close(p.down)
+	p.rest()
 	p.mu.Unlock()
 	p.onDown(res)
 }
 
-// fruitful notes a final answer: the relay is there.
+// Rest lets no mail begin any more until [Pool.Revive]; open dialogues end.
+func (p *Pool) Rest() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.isDown && !p.closing {
+		p.rest()
+	}
+}
+
+func (p *Pool) rest() {
+	p.isDown = true
+	p.resting.Store(true)
+	close(p.down)
+}
+
+// fruitful notes a final answer: the relay is there, and a probe may be followed by others.
 func (p *Pool) fruitful() {
 	if p.barren.Load() != 0 {
 		p.barren.Store(0)
+	}
+	if p.probing.Load() {
+		p.mu.Lock()
+		p.probing.Store(false)
+		p.room = p.limit
+		p.mu.Unlock()
 	}
 }
 
@@ -189,16 +211,20 @@ func (p *Pool) Down() bool {
 	return p.isDown
 }
 
-// Revive lets Send try again after the relay was down.
+// Revive lets Send try again after a rest: with one connection, until it has
+// brought a plain answer.
 func (p *Pool) Revive() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.barren.Store(0)
-	p.room = p.limit
-	if p.isDown {
-		p.isDown = false
-		p.down = make(chan struct{})
+	if !p.isDown || p.closing {
+		return
 	}
+	p.barren.Store(0)
+	p.probing.Store(true)
+	p.room, p.until = 1, time.Now().Add(roomFor)
+	p.isDown = false
+	p.resting.Store(false)
+	p.down = make(chan struct{})
 }
 
 // Connections is how many are open now.
@@ -213,9 +239,14 @@ func (p *Pool) take() Mail {
 	if m := p.tryTake(); m != nil {
 		return m
 	}
+	p.mu.Lock()
+	down := p.down
+	p.mu.Unlock()
 	timer := time.NewTimer(idle)
 	defer timer.Stop()
 	select {
+	case <-down:
+		return nil
 	case m := <-p.urgent:
 		return m
 	case m := <-p.bulk:
@@ -229,7 +260,7 @@ func (p *Pool) take() Mail {
 
 // tryTake takes a mail if somebody is offering one now, urgent first.
 func (p *Pool) tryTake() Mail {
-	if p.ctx.Err() != nil {
+	if p.ctx.Err() != nil || p.resting.Load() {
 		return nil
 	}
 	select {

@@ -1,4 +1,4 @@
-package table_test
+package importer_test
 
 import (
 	"errors"
@@ -8,7 +8,7 @@ import (
 	"testing/iotest"
 	"unicode/utf16"
 
-	"facteur/subscribers/importer/table"
+	"facteur/subscribers/importer"
 
 	"golang.org/x/text/encoding/charmap"
 )
@@ -46,7 +46,7 @@ func TestReader_DetectsTheEncoding(t *testing.T) {
 		{"Latin-1", inLatin1(t, text), "latin1"},
 		{"Latin-1 byte by byte", inLatin1(t, text), "latin1"},
 	} {
-		r, err := table.NewReader(iotest.OneByteReader(strings.NewReader(c.source)), table.Options{})
+		r, err := importer.NewReader(iotest.OneByteReader(strings.NewReader(c.source)), importer.Options{})
 		if err != nil {
 			t.Errorf("%s: %v", c.why, err)
 			continue
@@ -64,17 +64,17 @@ func TestReader_DetectsTheEncoding(t *testing.T) {
 }
 
 func TestReader_DetectsLatin1AtTheVeryEnd(t *testing.T) {
-	expect(t, "last byte", "email,name\na,Zo\xe9", table.Options{}, "2: a|Zoé")
+	expect(t, "last byte", "email,name\na,Zo\xe9", importer.Options{}, "2: a|Zoé")
 }
 
 func TestReader_AByteOrderMarkOutweighsTheOption(t *testing.T) {
-	expect(t, "mark", "\ufeffemail,name\na,é\n", table.Options{Encoding: "latin1"}, "2: a|é")
-	expect(t, "no mark", "email,name\na,é\n", table.Options{Encoding: "ISO-8859-1"}, "2: a|Ã©")
+	expect(t, "mark", "\ufeffemail,name\na,é\n", importer.Options{Encoding: "latin1"}, "2: a|é")
+	expect(t, "no mark", "email,name\na,é\n", importer.Options{Encoding: "ISO-8859-1"}, "2: a|Ã©")
 }
 
 func TestReader_NamesTheLineThatIsNotUTF8(t *testing.T) {
 	filler := strings.Repeat("a@b.fr,Ann\n", 10_000)
-	r := newReader(t, "email,name\n"+filler+"c@d.fr,Zo\xe9\ne@f.fr,Bob\n", table.Options{})
+	r := newReader(t, "email,name\n"+filler+"c@d.fr,Zo\xe9\ne@f.fr,Bob\n", importer.Options{})
 	for range 10_000 {
 		if _, err := r.Next(); err != nil {
 			t.Fatal(err)
@@ -92,22 +92,22 @@ func TestReader_NamesTheLineThatIsNotUTF8(t *testing.T) {
 
 func TestReader_OneBrokenByteDoesNotMakeUTF8Latin1(t *testing.T) {
 	text := "email,name\na,Zoé\nb,Zo\xe9\nc,Zoë\n"
-	expect(t, "mostly UTF-8", text, table.Options{}, "2: a|Zoé", "3! bad_encoding", "4: c|Zoë")
+	expect(t, "mostly UTF-8", text, importer.Options{}, "2: a|Zoé", "3! bad_encoding", "4: c|Zoë")
 }
 
 func TestReader_RefusesBrokenUTF16(t *testing.T) {
 	half := string([]byte{0x3d, 0xd8}) // the first half of a pair, low byte first
 	text := "\xff\xfe" + inUTF16("email,name\na,🦄\nb,", 0) + half + inUTF16("x\nc,", 0) + half + inUTF16("\nd,4\n", 0)
-	expect(t, "half a pair", text, table.Options{}, "2: a|🦄", "3! bad_encoding", "4! bad_encoding", "5: d|4")
-	expect(t, "half a unit at the end", text+"x", table.Options{}, "2: a|🦄", "3! bad_encoding", "4! bad_encoding", "5: d|4", "6! bad_encoding")
+	expect(t, "half a pair", text, importer.Options{}, "2: a|🦄", "3! bad_encoding", "4! bad_encoding", "5: d|4")
+	expect(t, "half a unit at the end", text+"x", importer.Options{}, "2: a|🦄", "3! bad_encoding", "4! bad_encoding", "5: d|4", "6! bad_encoding")
 }
 
 func TestReader_RefusesNULBytes(t *testing.T) {
-	r := newReader(t, "email,name\na,1\nb,x\x00y\nc,3\n", table.Options{})
+	r := newReader(t, "email,name\na,1\nb,x\x00y\nc,3\n", importer.Options{})
 	r.Next()
 	_, err := r.Next()
-	var refused *table.RecordError
-	if !errors.As(err, &refused) || refused.Reason != table.NUL || refused.Line != 3 || refused.Column != "name" || refused.Excerpt != "b,x\ufffdy" {
+	var refused *importer.RecordError
+	if !errors.As(err, &refused) || refused.Reason != importer.NUL || refused.Line != 3 || refused.Column != "name" || refused.Excerpt != "b,x\ufffdy" {
 		t.Errorf("got %#v", err)
 	}
 	if got := read(t, r); !reflect.DeepEqual(got, []string{"4: c|3"}) {

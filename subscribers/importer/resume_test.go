@@ -1,4 +1,4 @@
-package table_test
+package importer_test
 
 import (
 	"bytes"
@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"facteur/subscribers/importer/table"
+	"facteur/subscribers/importer"
 
 	"pgregory.net/rapid"
 )
@@ -26,15 +26,15 @@ type failer interface {
 // outcome is what one call of Next gave, and the state behind it.
 type outcome struct {
 	said  string
-	state table.State
+	state importer.State
 }
 
-func outcomes(t failer, r *table.Reader) (all []outcome) {
+func outcomes(t failer, r *importer.Reader) (all []outcome) {
 	t.Helper()
 	for last := r.State().Offset; ; {
 		record, err := r.Next()
 		state := r.State()
-		var refused *table.RecordError
+		var refused *importer.RecordError
 		switch {
 		case err == io.EOF:
 			return all
@@ -56,9 +56,9 @@ func outcomes(t failer, r *table.Reader) (all []outcome) {
 }
 
 // resumeEverywhere reads source to the end, then again from each state on the way.
-func resumeEverywhere(t failer, source []byte, r *table.Reader) []outcome {
+func resumeEverywhere(t failer, source []byte, r *importer.Reader) []outcome {
 	t.Helper()
-	states := []table.State{r.State()}
+	states := []importer.State{r.State()}
 	all := outcomes(t, r)
 	for _, o := range all {
 		states = append(states, o.state)
@@ -69,11 +69,11 @@ func resumeEverywhere(t failer, source []byte, r *table.Reader) []outcome {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var state table.State
+		var state importer.State
 		if err := json.Unmarshal(kept, &state); err != nil {
 			t.Fatal(err)
 		}
-		resumed, err := table.Resume(bytes.NewReader(source), state)
+		resumed, err := importer.Resume(bytes.NewReader(source), state)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -108,7 +108,7 @@ func TestReader_ReadsBackWhatWasWritten(t *testing.T) {
 		case 3:
 			source = []byte("\ufeff" + text.String())
 		}
-		r, err := table.NewReader(bytes.NewReader(source), table.Options{Delimiter: w.Comma})
+		r, err := importer.NewReader(bytes.NewReader(source), importer.Options{Delimiter: w.Comma})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -127,7 +127,7 @@ func TestReader_ReadsBackWhatWasWritten(t *testing.T) {
 func TestResume_GoesOnBehindFaults(t *testing.T) {
 	text := "email,name\na,1\nb,\"open\nc,3\nd,\"4\ne,5,6\n\nf,\"6\n6\"x\ng,\"7\"\n" + strings.Repeat("y", 90) + "\nh,\"8\nopen"
 	for _, maxRecord := range []int{30, 60, 1000} {
-		r := newReader(t, text, table.Options{MaxRecord: maxRecord})
+		r := newReader(t, text, importer.Options{MaxRecord: maxRecord})
 		if all := resumeEverywhere(t, []byte(text), r); len(all) < 8 {
 			t.Errorf("with %d: %+v", maxRecord, all)
 		}
@@ -135,17 +135,17 @@ func TestResume_GoesOnBehindFaults(t *testing.T) {
 }
 
 func TestResume_RefusesAStateThatIsNone(t *testing.T) {
-	good := newReader(t, "email\na\n", table.Options{}).State()
-	for why, spoil := range map[string]func(*table.State){
-		"encoding":  func(s *table.State) { s.Encoding = "" },
-		"delimiter": func(s *table.State) { s.Delimiter = "" },
-		"columns":   func(s *table.State) { s.Columns = nil },
-		"offset":    func(s *table.State) { s.Offset = -1 },
-		"line":      func(s *table.State) { s.Line = 0 },
+	good := newReader(t, "email\na\n", importer.Options{}).State()
+	for why, spoil := range map[string]func(*importer.State){
+		"encoding":  func(s *importer.State) { s.Encoding = "" },
+		"delimiter": func(s *importer.State) { s.Delimiter = "" },
+		"columns":   func(s *importer.State) { s.Columns = nil },
+		"offset":    func(s *importer.State) { s.Offset = -1 },
+		"line":      func(s *importer.State) { s.Line = 0 },
 	} {
 		state := good
 		spoil(&state)
-		if _, err := table.Resume(strings.NewReader("email\na\n"), state); err == nil {
+		if _, err := importer.Resume(strings.NewReader("email\na\n"), state); err == nil {
 			t.Errorf("a state without %s was taken", why)
 		}
 	}
@@ -160,7 +160,7 @@ func FuzzReader(f *testing.F) {
 		f.Add([]byte(s), uint16(20))
 	}
 	f.Fuzz(func(t *testing.T, source []byte, maxRecord uint16) {
-		r, err := table.NewReader(bytes.NewReader(source), table.Options{MaxRecord: int(maxRecord)})
+		r, err := importer.NewReader(bytes.NewReader(source), importer.Options{MaxRecord: int(maxRecord)})
 		if err != nil {
 			return
 		}

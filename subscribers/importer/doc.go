@@ -1,4 +1,4 @@
-// Package table reads uploaded CSV files as a stream, as people's programs write
+// Package importer reads uploaded CSV files as a stream, as people's programs write
 // them, in memory bounded by the longest record allowed. It knows nothing of
 // subscribers: columns and fields only.
 //
@@ -21,4 +21,4 @@
 // record), only the first line of that record is given up. Up to the place where
 // the mistake was noticed, quotes must then close on their own line. So one stray
 // quote costs one line, and the work stays in proportion to the file.
-package table
+package importer

@@ -1,4 +1,4 @@
-package table_test
+package importer_test
 
 import (
 	"errors"
@@ -9,15 +9,15 @@ import (
 	"testing"
 	"testing/iotest"
 
-	"facteur/subscribers/importer/table"
+	"facteur/subscribers/importer"
 )
 
 // read gives each record as "line: field|field" and each error as "line! reason".
-func read(t *testing.T, r *table.Reader) (lines []string) {
+func read(t *testing.T, r *importer.Reader) (lines []string) {
 	t.Helper()
 	for range 10_000_000 {
 		record, err := r.Next()
-		var refused *table.RecordError
+		var refused *importer.RecordError
 		switch {
 		case err == io.EOF:
 			if _, again := r.Next(); again != io.EOF {
@@ -36,7 +36,7 @@ func read(t *testing.T, r *table.Reader) (lines []string) {
 	return nil
 }
 
-func show(record table.Record) string {
+func show(record importer.Record) string {
 	var fields []string
 	for _, f := range record.Fields {
 		fields = append(fields, string(f))
@@ -44,16 +44,16 @@ func show(record table.Record) string {
 	return fmt.Sprintf("%d: %s", record.Line, strings.Join(fields, "|"))
 }
 
-func newReader(t *testing.T, text string, opt table.Options) *table.Reader {
+func newReader(t *testing.T, text string, opt importer.Options) *importer.Reader {
 	t.Helper()
-	r, err := table.NewReader(strings.NewReader(text), opt)
+	r, err := importer.NewReader(strings.NewReader(text), opt)
 	if err != nil {
 		t.Fatalf("NewReader(%.80q): %v", text, err)
 	}
 	return r
 }
 
-func expect(t *testing.T, why, text string, opt table.Options, want ...string) {
+func expect(t *testing.T, why, text string, opt importer.Options, want ...string) {
 	t.Helper()
 	if got := read(t, newReader(t, text, opt)); !reflect.DeepEqual(got, want) {
 		t.Errorf("%s: %.200q\n got %q\nwant %q", why, text, got, want)
@@ -89,8 +89,8 @@ func TestReader_ReadsWhatProgramsWrite(t *testing.T) {
 		{"quote right before the end", "email,name\na,\"1\"", []string{"2: a|1"}},
 		{"long field", "email,name\na," + long + "\n", []string{"2: a|" + long}},
 	} {
-		expect(t, c.why, c.text, table.Options{}, c.want...)
-		r, err := table.NewReader(iotest.OneByteReader(strings.NewReader(c.text)), table.Options{})
+		expect(t, c.why, c.text, importer.Options{}, c.want...)
+		r, err := importer.NewReader(iotest.OneByteReader(strings.NewReader(c.text)), importer.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -119,44 +119,44 @@ func TestReader_DetectsTheDelimiter(t *testing.T) {
 		"\n\nemail;name\na;b\n":                   ';',
 		"\"email\";\"name\"\n\"a\";\"b;;;,,,\"\n": ';',
 	} {
-		if got := newReader(t, text, table.Options{}).Delimiter(); got != want {
+		if got := newReader(t, text, importer.Options{}).Delimiter(); got != want {
 			t.Errorf("%q: delimiter %q, want %q", text, got, want)
 		}
 	}
-	expect(t, "asked for", "email:name;x\na:b\n", table.Options{Delimiter: ':'}, "2: a|b")
-	expect(t, "told by the file", "sep=;\r\nemail;name\r\na,x;b\r\n", table.Options{}, "3: a,x|b")
-	expect(t, "space", "email name\na  \"b c\"\n", table.Options{Delimiter: ' '}, "2! too_many_fields")
+	expect(t, "asked for", "email:name;x\na:b\n", importer.Options{Delimiter: ':'}, "2: a|b")
+	expect(t, "told by the file", "sep=;\r\nemail;name\r\na,x;b\r\n", importer.Options{}, "3: a,x|b")
+	expect(t, "space", "email name\na  \"b c\"\n", importer.Options{Delimiter: ' '}, "2! too_many_fields")
 }
 
 func TestReader_GivesColumnsTrimmed(t *testing.T) {
-	r := newReader(t, "\ufeff Email ,\"First \"\"name\"\"\",,city \n", table.Options{})
+	r := newReader(t, "\ufeff Email ,\"First \"\"name\"\"\",,city \n", importer.Options{})
 	if want := []string{"Email", `First "name"`, "", "city"}; !reflect.DeepEqual(r.Columns(), want) {
 		t.Errorf("columns %q, want %q", r.Columns(), want)
 	}
-	expect(t, "columns from outside", "a@b.fr;Ann\n", table.Options{Columns: []string{"email", "name"}}, "1: a@b.fr|Ann")
+	expect(t, "columns from outside", "a@b.fr;Ann\n", importer.Options{Columns: []string{"email", "name"}}, "1: a@b.fr|Ann")
 }
 
 func TestNewReader_RefusesFilesThatAreNoTable(t *testing.T) {
 	for text, want := range map[string]error{
-		"":                      table.ErrEmpty,
-		"\n\r\n\n":              table.ErrEmpty,
-		"\xef\xbb\xbf":          table.ErrEmpty,
-		"a@b.fr\nc@d.fr\n":      table.ErrNoHeader,
-		"Ann, a@b.fr \nBob,c\n": table.ErrNoHeader,
-		"PK\x03\x04rest":        table.ErrNotText,
-		"\xff\xfe\x00\x00e\x00": table.ErrNotText,
-		"\xd0\xcf\x11\xe0\xa1":  table.ErrNotText,
+		"":                      importer.ErrEmpty,
+		"\n\r\n\n":              importer.ErrEmpty,
+		"\xef\xbb\xbf":          importer.ErrEmpty,
+		"a@b.fr\nc@d.fr\n":      importer.ErrNoHeader,
+		"Ann, a@b.fr \nBob,c\n": importer.ErrNoHeader,
+		"PK\x03\x04rest":        importer.ErrNotText,
+		"\xff\xfe\x00\x00e\x00": importer.ErrNotText,
+		"\xd0\xcf\x11\xe0\xa1":  importer.ErrNotText,
 	} {
-		if _, err := table.NewReader(strings.NewReader(text), table.Options{}); !errors.Is(err, want) {
+		if _, err := importer.NewReader(strings.NewReader(text), importer.Options{}); !errors.Is(err, want) {
 			t.Errorf("%q: %v, want %v", text, err, want)
 		}
 	}
-	var refused *table.RecordError
-	if _, err := table.NewReader(strings.NewReader("email,\"name\n"), table.Options{}); !errors.As(err, &refused) || refused.Line != 1 {
+	var refused *importer.RecordError
+	if _, err := importer.NewReader(strings.NewReader("email,\"name\n"), importer.Options{}); !errors.As(err, &refused) || refused.Line != 1 {
 		t.Errorf("open quote in the header: %v", err)
 	}
-	for _, opt := range []table.Options{{Encoding: "ebcdic"}, {Delimiter: '"'}, {Delimiter: '\n'}, {Delimiter: 'é'}, {Delimiter: -1}, {MaxRecord: -1}} {
-		if _, err := table.NewReader(strings.NewReader("email\na\n"), opt); err == nil {
+	for _, opt := range []importer.Options{{Encoding: "ebcdic"}, {Delimiter: '"'}, {Delimiter: '\n'}, {Delimiter: 'é'}, {Delimiter: -1}, {MaxRecord: -1}} {
+		if _, err := importer.NewReader(strings.NewReader("email\na\n"), opt); err == nil {
 			t.Errorf("%+v was taken", opt)
 		}
 	}
@@ -164,9 +164,9 @@ func TestNewReader_RefusesFilesThatAreNoTable(t *testing.T) {
 
 func TestReader_PassesOnWhatTheSourceFailedWith(t *testing.T) {
 	broken := errors.New("connection lost")
-	r, err := table.NewReader(io.MultiReader(
+	r, err := importer.NewReader(io.MultiReader(
 		strings.NewReader("email,name\n"+strings.Repeat("a@b.fr,Ann\n", 20_000)+"c@d.fr,half"),
-		iotest.ErrReader(broken)), table.Options{})
+		iotest.ErrReader(broken)), importer.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +177,7 @@ func TestReader_PassesOnWhatTheSourceFailedWith(t *testing.T) {
 	if n != 20_001 || !errors.Is(err, broken) {
 		t.Errorf("%d calls, then %v; half a record must not be given", n, err)
 	}
-	if _, err = table.NewReader(iotest.ErrReader(broken), table.Options{}); !errors.Is(err, broken) {
+	if _, err = importer.NewReader(iotest.ErrReader(broken), importer.Options{}); !errors.Is(err, broken) {
 		t.Errorf("at the head: %v", err)
 	}
 }
@@ -198,7 +198,7 @@ func BenchmarkReader(b *testing.B) {
 			b.ReportAllocs()
 			b.SetBytes(int64(text.Len()))
 			for b.Loop() {
-				r, err := table.NewReader(strings.NewReader(text.String()), table.Options{})
+				r, err := importer.NewReader(strings.NewReader(text.String()), importer.Options{})
 				n := 0
 				for ; err == nil; n++ {
 					_, err = r.Next()

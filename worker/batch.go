@@ -1,0 +1,335 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"facteur/campaign"
+	"facteur/internal/address"
+	"facteur/throttle"
+
+	"github.com/hibiken/asynq"
+)
+
+// maxTries is how often one execution hands a delivery to another connection
+// after losing one before the body.
+const maxTries = 3
+
+// batch is one execution of a released batch.
+type batch struct {
+	campaign.Batch
+	worker      *Worker
+	ctx         context.Context // ends when no more may begin
+	made        *composition
+	line        *line
+	limit       throttle.Limit
+	provider    string
+	onUncertain string
+
+	mu      sync.Mutex
+	out     int         // handed to connections and not ended
+	back    []*delivery // returned with their body unbegun
+	changed chan struct{}
+	slots   chan struct{} // the lane's limit of messages in dialogue; nil: none
+}
+
+// runBatch executes a batch to its end. It never fails the task: what cannot
+// be sent now goes back to the table.
+func (w *Worker) runBatch(ctx context.Context, t *asynq.Task) error {
+	id, err := idOf(t)
+	if err != nil {
+		w.log.Error("strange task", "error", err)
+		return nil
+	}
+	if w.draining.Err() != nil || !w.process.Alive() {
+		return nil // offered again to whoever lives
+	}
+	taken, ok, err := w.campaigns.Take(ctx, id, w.process.Session())
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return nil
+	}
+	w.busy.Add(1)
+	defer w.busy.Add(-1)
+	left, notBefore, err := w.execute(taken)
+	if err != nil {
+		w.log.Error("batch", "batch", id, "campaign", taken.CampaignID, "error", err)
+		notBefore = w.db.Now().Add(5 * time.Second).UnixMilli()
+	}
+	w.finish(taken, left, notBefore)
+	return nil
+}
+
+// execute sends what it can and returns whom it could not begin.
+func (w *Worker) execute(taken campaign.Batch) (left []int64, notBefore int64, err error) {
+	ctx := context.WithoutCancel(w.draining)
+	b := &batch{Batch: taken, worker: w, ctx: w.draining, changed: make(chan struct{}, 1)}
+	deliveries, err := b.load(ctx)
+	if err != nil || len(deliveries) == 0 {
+		return taken.Members, 0, err
+	}
+	var again int64
+	if b.line, again, err = w.lines.pick(ctx, b.made.version.Sender.RelayIDs); err != nil || b.line == nil {
+		return taken.Members, again, err
+	}
+	notBefore = b.feed(deliveries)
+	return b.leftover(), notBefore, nil
+}
+
+// load reads the deliveries, their people and what their messages are made of.
+func (b *batch) load(ctx context.Context) ([]*delivery, error) {
+	w := b.worker
+	c, err := w.campaigns.Campaign(ctx, b.CampaignID)
+	if err != nil {
+		return nil, err
+	}
+	if c.Status != campaign.Sending {
+		return nil, nil
+	}
+	b.onUncertain = c.OnUncertain
+	if b.made, err = w.composer.of(ctx, c.ID, c.Version); err != nil {
+		return nil, err
+	}
+	lane, err := w.pace.Lane(ctx, b.Lane)
+	if err != nil {
+		return nil, err
+	}
+	b.provider = lane.Provider
+	if b.limit, err = w.pace.Limit(ctx, throttle.DefaultScope); err != nil {
+		return nil, err
+	}
+	if b.limit.Connections > 0 {
+		b.slots = w.laneSlots(b.Lane, b.limit.Connections)
+	}
+	rows, err := w.campaigns.Load(ctx, b.Batch)
+	if err != nil {
+		return nil, err
+	}
+	return b.meet(ctx, rows)
+}
+
+// meet joins the rows with their people.
+func (b *batch) meet(ctx context.Context, rows []campaign.Delivery) ([]*delivery, error) {
+	ids := make([]int64, len(rows))
+	for i, r := range rows {
+		ids[i] = r.SubscriberID
+	}
+	people, err := b.worker.people.People(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	at := make(map[int64]int, len(people))
+	for i, p := range people {
+		at[p.ID] = i
+	}
+	now := b.worker.db.Now()
+	list := make([]*delivery, 0, len(rows))
+	for _, r := range rows {
+		i, ok := at[r.SubscriberID]
+		if !ok {
+			return nil, fmt.Errorf("subscriber %d is gone", r.SubscriberID)
+		}
+		d := &delivery{batch: b, row: r, person: people[i], at: now}
+		if d.to, err = address.Parse(people[i].Email); err != nil {
+			return nil, fmt.Errorf("subscriber %d: %w", r.SubscriberID, err)
+		}
+		if r.FirstAt != 0 {
+			d.at = time.UnixMilli(r.FirstAt)
+		}
+		list = append(list, d)
+	}
+	return list, nil
+}
+
+// feed hands the deliveries to the connections as permits allow, and those
+// that come back again, until all have ended or it must stop. It returns when
+// the rest may be tried.
+func (b *batch) feed(todo []*delivery) (notBefore int64) {
+	for len(todo) > 0 && b.goOn() {
+		permits, err := b.worker.limiter.Take(b.ctx, b.Lane, b.limit, len(todo))
+		if err != nil {
+			if b.ctx.Err() == nil {
+				b.worker.log.Warn("no permits", "lane", b.Lane, "error", err)
+			}
+			notBefore = b.worker.db.Now().Add(2 * time.Second).UnixMilli()
+			break
+		}
+		if permits.N == 0 {
+			if time.Until(permits.First) > throttle.Horizon {
+				notBefore = permits.First.UnixMilli()
+				break
+			}
+			b.sleep(permits.First)
+			continue
+		}
+		n, err := b.use(permits, todo)
+		todo = todo[n:]
+		if err != nil {
+			break
+		}
+		if len(todo) == 0 {
+			todo = b.again()
+		}
+	}
+	b.keep(todo)
+	b.await()
+	return notBefore
+}
+
+// use spends permits on the first deliveries and returns how many were handed over.
+func (b *batch) use(permits throttle.Permits, todo []*delivery) (int, error) {
+	for i := range permits.N {
+		if permits.Every > 0 {
+			b.sleep(permits.At(i))
+			if time.Since(permits.At(i)) > throttle.Horizon {
+				return i, nil // void: this process was held up
+			}
+		}
+		if !b.goOn() {
+			return i, context.Canceled
+		}
+		if b.slots != nil {
+			select {
+			case b.slots <- struct{}{}:
+			case <-b.ctx.Done():
+				return i, b.ctx.Err()
+			}
+		}
+		b.count(1)
+		if err := b.line.pool.Send(b.ctx, todo[i], false); err != nil {
+			b.count(-1)
+			b.free()
+			return i, err
+		}
+	}
+	return permits.N, nil
+}
+
+// goOn tells whether more of the batch may be handed over.
+func (b *batch) goOn() bool {
+	return b.ctx.Err() == nil && b.worker.process.Alive() && !b.worker.halted(b.CampaignID)
+}
+
+func (b *batch) sleep(until time.Time) {
+	d := time.Until(until)
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-b.ctx.Done():
+	}
+}
+
+func (b *batch) count(n int) {
+	b.mu.Lock()
+	b.out += n
+	b.mu.Unlock()
+}
+
+func (b *batch) free() {
+	if b.slots != nil {
+		<-b.slots
+	}
+}
+
+// end notes that a delivery has an answer.
+func (b *batch) end(*delivery) {
+	b.free()
+	b.mu.Lock()
+	b.out--
+	b.mu.Unlock()
+	b.signal()
+}
+
+// give takes back a delivery that may be tried again.
+func (b *batch) give(d *delivery) {
+	b.free()
+	b.mu.Lock()
+	b.out--
+	b.back = append(b.back, d)
+	b.mu.Unlock()
+	b.signal()
+}
+
+func (b *batch) signal() {
+	select {
+	case b.changed <- struct{}{}:
+	default:
+	}
+}
+
+// again waits until all handed over have ended or some came back, and returns
+// those worth another connection.
+func (b *batch) again() []*delivery {
+	for {
+		b.mu.Lock()
+		out, back := b.out, b.back
+		var retry, kept []*delivery
+		for _, d := range back {
+			if d.tries > 0 && d.tries < maxTries {
+				retry = append(retry, d)
+			} else {
+				kept = append(kept, d)
+			}
+		}
+		b.back = kept
+		b.mu.Unlock()
+		if len(retry) > 0 || out == 0 {
+			return retry
+		}
+		<-b.changed
+	}
+}
+
+// keep puts deliveries that were not handed over with those that came back.
+func (b *batch) keep(todo []*delivery) {
+	b.mu.Lock()
+	b.back = append(b.back, todo...)
+	b.mu.Unlock()
+}
+
+// await waits for the open dialogues.
+func (b *batch) await() {
+	for {
+		b.mu.Lock()
+		out := b.out
+		b.mu.Unlock()
+		if out == 0 {
+			return
+		}
+		<-b.changed
+	}
+}
+
+func (b *batch) leftover() []int64 {
+	ids := make([]int64, len(b.back))
+	for i, d := range b.back {
+		ids[i] = d.row.SubscriberID
+	}
+	return ids
+}
+
+// finish gives the rest back; while the database is away it goes on trying,
+// as long as the process may hold the batch at all.
+func (w *Worker) finish(b campaign.Batch, left []int64, notBefore int64) {
+	for {
+		err := w.campaigns.Finish(context.Background(), b, left, notBefore)
+		if err == nil {
+			w.onFinished()
+			return
+		}
+		w.log.Error("finish batch", "batch", b.ID, "error", err)
+		if w.closing.Err() != nil || errors.Is(err, context.Canceled) {
+			return // the scheduler picks it up once this process has said goodbye
+		}
+		time.Sleep(time.Second)
+	}
+}

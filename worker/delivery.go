@@ -1,0 +1,89 @@
+package worker
+
+import (
+	"time"
+
+	"facteur/campaign"
+	"facteur/internal/address"
+	"facteur/sending"
+	"facteur/subscribers"
+	"facteur/unsubscribe"
+)
+
+// delivery is one person's message of a batch on its way; a [smtp.Mail].
+type delivery struct {
+	batch  *batch
+	row    campaign.Delivery // as loaded; attempts are those before this one
+	person subscribers.Subscriber
+	to     address.Address
+	at     time.Time // the Date of every attempt
+	tries  int       // connections lost before its body
+	ended  bool      // settled or skipped: nothing to return
+}
+
+func (d *delivery) ref() unsubscribe.Reference {
+	return unsubscribe.Reference{CampaignID: d.row.CampaignID, SubscriberID: d.row.SubscriberID}
+}
+
+// Envelope is the delivery's own return path (VERP), or the sender's address.
+func (d *delivery) Envelope() (from, to string, utf8 bool) {
+	v := &d.batch.made.version.Sender
+	from = v.FromEmail
+	if d.batch.line.relay.Envelope == sending.VERP {
+		from = d.ref().ReturnName(d.batch.worker.composer.keys) + "@" + v.ReturnPath
+	}
+	return from, d.to.Wire(), !d.to.ASCII()
+}
+
+// Ready asks, before the envelope is written, what would make the begin be
+// refused. It is a courtesy: an open envelope can only be taken back by
+// closing the connection.
+func (d *delivery) Ready() bool {
+	w := d.batch.worker
+	if !w.process.Alive() || w.halted(d.row.CampaignID) || d.batch.ctx.Err() != nil {
+		d.batch.give(d)
+		return false
+	}
+	if w.noes.Has(d.row.SubscriberID) && w.recorder.left(d) {
+		d.batch.end(d)
+		return false
+	}
+	return true
+}
+
+func (d *delivery) Compose(dst []byte) ([]byte, error) {
+	r := d.batch.worker.composer.recipient(d.batch.made, d.ref(), d.person, d.to.Wire(), d.row.Lists, d.at)
+	return d.batch.made.message.Append(dst, &r)
+}
+
+// Return takes the delivery back: its body never began.
+func (d *delivery) Return(error) {
+	if d.ended {
+		d.batch.end(d)
+		return
+	}
+	d.tries++
+	d.batch.give(d)
+}
+
+// attempt is the begin of this delivery.
+func (d *delivery) attempt() campaign.Attempt {
+	b := d.batch
+	return campaign.Attempt{CampaignID: d.row.CampaignID, SubscriberID: d.row.SubscriberID, BatchID: b.ID, Execution: b.Execution,
+		Number: d.row.Attempts + 1, RelayID: b.line.relay.ID, Provider: b.provider, FirstAt: d.at.UnixMilli()}
+}
+
+// ask is the last gate's question about this delivery.
+func (d *delivery) ask() subscribers.Ask {
+	return subscribers.Ask{SubscriberID: d.row.SubscriberID, Key: d.person.Key, Lists: campaign.Reached(d.row.Lists, d.batch.made.version.ListIDs)}
+}
+
+// settled is what the answer makes of this attempt.
+func (d *delivery) settled(begun bool, o sending.Outcome, patience campaign.Patience, now time.Time, rested int64) campaign.Settled {
+	row := d.row
+	row.Attempts++
+	o.Text = sending.Anonymous(sending.Anonymous(o.Text, d.to.Wire()), d.person.Email)
+	return campaign.Settled{CampaignID: row.CampaignID, SubscriberID: row.SubscriberID, BatchID: d.batch.ID, Attempt: row.Attempts, Unbegun: !begun,
+		RelayID: d.batch.line.relay.ID, Provider: d.batch.provider, First: row.Attempts == 1, Outcome: o,
+		Next: patience.Settle(d.row, o, d.batch.onUncertain, now, rested)}
+}

@@ -1,0 +1,147 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"facteur/internal/database"
+	"facteur/sending"
+	"facteur/sending/smtp"
+)
+
+// line is a relay as this process uses it: its connections and how its
+// answers have been.
+type line struct {
+	relay   sending.Relay
+	pool    *smtp.Pool
+	streak  sending.Streak // the recorder's only
+	suspect atomic.Bool    // has rested and not accepted a message since
+}
+
+// lines are the relays in use.
+type lines struct {
+	db       *database.DB
+	senders  *sending.Store
+	recorder *Recorder
+	log      *slog.Logger
+	helo     string
+	timeouts smtp.Timeouts
+
+	mu     sync.Mutex
+	byID   map[int64]*line
+	closed bool
+}
+
+// pick chooses among relays one that takes mail now, by weight. It returns
+// nil, and when to ask again (Unix milliseconds), when none does.
+func (l *lines) pick(ctx context.Context, ids []int64) (*line, int64, error) {
+	now := l.db.Now().UnixMilli()
+	var usable []sending.Relay
+	total, again := 0, int64(0)
+	for _, id := range ids {
+		r, err := l.senders.Relay(ctx, id)
+		if err != nil {
+			return nil, 0, err
+		}
+		if r.Usable(now) {
+			usable = append(usable, r)
+			total += r.Weight
+		} else if r.State == sending.Resting && (again == 0 || r.Until < again) {
+			again = r.Until
+		}
+	}
+	if len(usable) == 0 {
+		return nil, again, nil
+	}
+	n := rand.IntN(total)
+	for _, r := range usable {
+		if n -= r.Weight; n < 0 {
+			line, err := l.open(r)
+			return line, 0, err
+		}
+	}
+	return nil, 0, fmt.Errorf("relays of weight %d", total)
+}
+
+// open is the line to a relay, made at first use and revived after a rest.
+func (l *lines) open(r sending.Relay) (*line, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil, smtp.ErrClosed
+	}
+	if at, ok := l.byID[r.ID]; ok {
+		if at.pool.Down() {
+			at.pool.Revive()
+		}
+		if r.State != sending.Healthy || r.Doubting {
+			at.suspect.Store(true)
+		}
+		return at, nil
+	}
+	server, err := l.senders.Server(r, l.helo)
+	if err != nil {
+		return nil, err
+	}
+	server.Timeouts = l.timeouts
+	at := &line{relay: r}
+	at.suspect.Store(r.State != sending.Healthy || r.Doubting)
+	at.pool = smtp.NewPool(smtp.Options{Server: server, MaxConnections: r.MaxConnections,
+		Turn: func(ended []smtp.Ended, next smtp.Mail) bool { return l.recorder.turn(at, ended, next) },
+		Down: func(res smtp.Result) { l.down(at, res) }})
+	if at.suspect.Load() {
+		at.pool.Rest()
+		at.pool.Revive()
+	}
+	l.byID[r.ID] = at
+	return at, nil
+}
+
+// down rests a relay that could not be reached or logged in to. Nothing
+// counts as an attempt against anybody.
+func (l *lines) down(at *line, res smtp.Result) {
+	o := sending.Judge(res)
+	reason := fmt.Sprintf("does not take connections (%s): %s", res.Stage, o.Text)
+	if res.Code != 0 {
+		reason = fmt.Sprintf("refuses connections (%s): %d %s %s", res.Stage, res.Code, res.Enhanced, res.Text)
+	}
+	at.suspect.Store(true)
+	l.log.Warn("relay rests", "relay", at.relay.ID, "reason", reason)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	err := l.db.Write(ctx, func(tx *database.Tx) error {
+		_, err := l.senders.Rest(ctx, tx, at.relay.ID, sending.Trouble{Reason: reason, Refused: res.Stage == smtp.Auth || res.Code >= 500})
+		return err
+	})
+	if err != nil {
+		l.log.Error("rest a relay", "relay", at.relay.ID, "error", err)
+	}
+}
+
+// close ends all dialogues, by force when ctx ends.
+func (l *lines) close(ctx context.Context) {
+	l.mu.Lock()
+	l.closed = true
+	l.mu.Unlock()
+	var wg sync.WaitGroup
+	for _, at := range l.byID {
+		wg.Go(func() { at.pool.Close(ctx) })
+	}
+	wg.Wait()
+}
+
+// connections counts the open ones.
+func (l *lines) connections() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := 0
+	for _, at := range l.byID {
+		n += at.pool.Connections()
+	}
+	return n
+}

@@ -1,0 +1,72 @@
+package worker
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+)
+
+// The queues and the tasks in them.
+const (
+	urgentQueue   = "urgent"
+	campaignQueue = "campaigns"
+	batchTask     = "campaign:batch"
+	letterTask    = "letter"
+)
+
+// Queue hands ids to the workers. A task's id is the batch's, so that a batch
+// is queued once however often it is offered.
+type Queue struct {
+	client *asynq.Client
+}
+
+// NewQueue enqueues in r, which the caller closes.
+func NewQueue(r redis.UniversalClient) *Queue {
+	return &Queue{client: asynq.NewClientFromRedisClient(r)}
+}
+
+// Release offers batches.
+func (q *Queue) Release(ctx context.Context, ids []int64) error {
+	return q.enqueue(ctx, batchTask, campaignQueue, ids)
+}
+
+// Letters offers letters, ahead of all batches.
+func (q *Queue) Letters(ctx context.Context, ids []int64) error {
+	return q.enqueue(ctx, letterTask, urgentQueue, ids)
+}
+
+func (q *Queue) enqueue(ctx context.Context, kind, queue string, ids []int64) error {
+	for _, id := range ids {
+		// MaxRetry is high as a crash counts as a try and an archived task would
+		// keep its id; our handlers end by the database, not by retries.
+		_, err := q.client.EnqueueContext(ctx, asynq.NewTask(kind, binary.BigEndian.AppendUint64(nil, uint64(id))),
+			asynq.TaskID(kind+":"+strconv.FormatInt(id, 10)), asynq.Queue(queue), asynq.MaxRetry(1000), asynq.Timeout(time.Hour))
+		if err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
+			return fmt.Errorf("enqueue %s %d: %w", kind, id, err)
+		}
+	}
+	return nil
+}
+
+func idOf(t *asynq.Task) (int64, error) {
+	if len(t.Payload()) != 8 {
+		return 0, fmt.Errorf("task %s has a payload of %d bytes, want 8", t.Type(), len(t.Payload()))
+	}
+	return int64(binary.BigEndian.Uint64(t.Payload())), nil
+}
+
+// queueLog lets asynq speak through our log.
+type queueLog struct{ log *slog.Logger }
+
+func (l queueLog) Debug(args ...any) { l.log.Debug(fmt.Sprint(args...)) }
+func (l queueLog) Info(args ...any)  { l.log.Debug(fmt.Sprint(args...)) }
+func (l queueLog) Warn(args ...any)  { l.log.Warn(fmt.Sprint(args...)) }
+func (l queueLog) Error(args ...any) { l.log.Error(fmt.Sprint(args...)) }
+func (l queueLog) Fatal(args ...any) { l.log.Error(fmt.Sprint(args...)) }

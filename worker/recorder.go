@@ -1,0 +1,341 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"facteur/campaign"
+	"facteur/internal/database"
+	"facteur/sending"
+	"facteur/sending/smtp"
+	"facteur/subscribers"
+	"facteur/throttle"
+)
+
+// Recorder is the one writer of what is sent: it gathers the turns of all
+// connections into commits that settle what was answered and begin what comes
+// next. A connection has at most one turn waiting.
+type Recorder struct {
+	db        *database.DB
+	process   *database.Process
+	campaigns *campaign.Store
+	people    *subscribers.Store
+	senders   *sending.Store
+	pace      *throttle.Store
+	patience  campaign.Patience
+	log       *slog.Logger
+	turns     chan *turn
+	failing   atomic.Int64 // since when the database takes nothing, Unix milliseconds; 0: it does
+	stop      chan struct{}
+	stopped   chan struct{}
+}
+
+// turn is one connection's waiting turn.
+type turn struct {
+	line     *line
+	ended    []smtp.Ended
+	next     smtp.Mail
+	outcomes []sending.Outcome
+	trouble  sending.Trouble
+	rest     bool // the line must rest
+	recover  bool // the line has recovered
+	ok       bool // next has begun
+	done     chan struct{}
+}
+
+func (r *Recorder) start() {
+	r.turns, r.stop, r.stopped = make(chan *turn, 1024), make(chan struct{}), make(chan struct{})
+	go r.run()
+}
+
+// close waits until all turns are written; nobody may take a turn after it.
+func (r *Recorder) close() {
+	close(r.stop)
+	<-r.stopped
+}
+
+// turn is a connection's [smtp.Turn].
+func (r *Recorder) turn(l *line, ended []smtp.Ended, next smtp.Mail) bool {
+	t := &turn{line: l, ended: ended, next: next, done: make(chan struct{})}
+	r.turns <- t
+	<-t.done
+	for _, e := range ended {
+		switch m := e.Mail.(type) {
+		case *delivery:
+			m.batch.end(m)
+		case *letterMail:
+			m.end()
+		}
+	}
+	return t.ok
+}
+
+func (r *Recorder) run() {
+	defer close(r.stopped)
+	var group []*turn
+	for {
+		group = group[:0]
+		select {
+		case t := <-r.turns:
+			group = append(group, t)
+		case <-r.stop:
+			return
+		}
+		runtime.Gosched() // lets the connections that have just read an answer join
+		for more := true; more; {
+			select {
+			case t := <-r.turns:
+				group = append(group, t)
+			default:
+				more = false
+			}
+		}
+		r.judge(group)
+		r.record(group)
+		for _, t := range group {
+			close(t.done)
+		}
+	}
+}
+
+// judge reads the answers: once, as a line's streak has a memory.
+func (r *Recorder) judge(group []*turn) {
+	for _, t := range group {
+		for _, e := range t.ended {
+			o := sending.Judge(e.Result)
+			t.outcomes = append(t.outcomes, o)
+			if trouble, rest := t.line.streak.See(o, t.line.suspect.Load()); rest {
+				t.trouble, t.rest = trouble, true
+				t.line.suspect.Store(true)
+				t.line.pool.Rest()
+				r.log.Warn("relay rests", "relay", t.line.relay.ID, "reason", trouble.Reason)
+			} else if o.Verdict == sending.Sent && t.line.suspect.CompareAndSwap(true, false) {
+				t.recover = true
+				r.log.Info("relay recovered", "relay", t.line.relay.ID)
+			}
+		}
+	}
+}
+
+// record writes the group: together; if that fails once more; then one by
+// one. While the database is away nothing begins and the outcomes wait.
+func (r *Recorder) record(group []*turn) {
+	err := r.commit(group)
+	for errors.Is(err, database.ErrUnavailable) {
+		if r.failing.CompareAndSwap(0, r.db.Now().UnixMilli()) {
+			r.log.Error("database does not take outcomes; nothing begins until it does", "error", err)
+		}
+		for _, t := range group {
+			t.next = nil // an open envelope does not wait
+		}
+		time.Sleep(200 * time.Millisecond)
+		err = r.commit(group)
+	}
+	if r.failing.Swap(0) != 0 {
+		r.log.Info("database takes outcomes again")
+	}
+	if err == nil {
+		return
+	}
+	if len(group) == 1 {
+		r.log.Error("a turn cannot be written; it stays in doubt", "error", err)
+		group[0].ok = false
+		return
+	}
+	r.log.Error("a group of turns cannot be written; trying one by one", "turns", len(group), "error", err)
+	for i := range group {
+		r.record(group[i : i+1])
+	}
+}
+
+// commit writes a group of turns in one transaction.
+func (r *Recorder) commit(group []*turn) error {
+	ctx := context.Background()
+	return r.db.Write(ctx, func(tx *database.Tx) error {
+		if err := tx.Gate(ctx, false); err != nil {
+			return err
+		}
+		tally := campaign.Tally{}
+		if err := r.settle(ctx, tx, group, tally); err != nil {
+			return err
+		}
+		if err := r.begin(ctx, tx, group, tally); err != nil {
+			return err
+		}
+		return r.campaigns.Count(ctx, tx, tally)
+	})
+}
+
+// settle writes all answers of the group, and the rests they call for.
+func (r *Recorder) settle(ctx context.Context, tx *database.Tx, group []*turn, tally campaign.Tally) error {
+	var settled []campaign.Settled
+	now := r.db.Now()
+	for _, t := range group {
+		rested := t.line.relay.Rested(now.UnixMilli())
+		for i, e := range t.ended {
+			switch m := e.Mail.(type) {
+			case *delivery:
+				settled = append(settled, m.settled(e.Begun, t.outcomes[i], r.patience, now, rested))
+			case *letterMail:
+				o := t.outcomes[i]
+				o.Text = sending.Anonymous(o.Text, m.letter.Email)
+				if err := r.senders.SettleLetter(ctx, tx, m.letter.ID, m.letter.Attempts+1, o, m.retryAt(o, r.patience, now)); err != nil {
+					return err
+				}
+			}
+		}
+		if t.rest {
+			health, err := r.senders.Rest(ctx, tx, t.line.relay.ID, t.trouble)
+			if err != nil {
+				return err
+			}
+			t.line.relay.Health = health
+		}
+		if t.recover {
+			if err := r.senders.Recovered(ctx, tx, t.line.relay.ID); err != nil {
+				return err
+			}
+		}
+	}
+	return r.campaigns.Settle(ctx, tx, settled, tally)
+}
+
+// begin asks every guard and begins those whom all let pass.
+func (r *Recorder) begin(ctx context.Context, tx *database.Tx, group []*turn, tally campaign.Tally) error {
+	var waiting []*turn
+	for _, t := range group {
+		t.ok = false
+		switch m := t.next.(type) {
+		case *delivery:
+			waiting = append(waiting, t)
+		case *letterMail:
+			if err := r.beginLetter(ctx, tx, t, m); err != nil {
+				return err
+			}
+		}
+	}
+	if len(waiting) == 0 || !r.process.Alive() {
+		return nil
+	}
+	waiting, err := r.allowed(ctx, tx, waiting)
+	if err != nil || len(waiting) == 0 {
+		return err
+	}
+	if waiting, err = r.lastGate(ctx, tx, waiting, tally); err != nil || len(waiting) == 0 {
+		return err
+	}
+	attempts := make([]campaign.Attempt, len(waiting))
+	for i, t := range waiting {
+		attempts[i] = t.next.(*delivery).attempt()
+	}
+	begun, err := r.campaigns.Begin(ctx, tx, attempts, tally)
+	if err != nil {
+		return err
+	}
+	lanes := map[int64]int64{}
+	for i, t := range waiting {
+		t.ok = begun[i]
+		if b := t.next.(*delivery).batch; begun[i] && b.limit.Counted() {
+			lanes[b.Lane]++
+		}
+	}
+	for lane, n := range lanes {
+		if err := r.pace.CountBegins(ctx, tx, lane, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// allowed keeps the turns whose execution may begin messages.
+func (r *Recorder) allowed(ctx context.Context, tx *database.Tx, waiting []*turn) ([]*turn, error) {
+	at := map[*batch]int{}
+	var executions []campaign.Attempt
+	for _, t := range waiting {
+		b := t.next.(*delivery).batch
+		if _, ok := at[b]; !ok {
+			at[b] = len(executions)
+			executions = append(executions, campaign.Attempt{BatchID: b.ID, Execution: b.Execution})
+		}
+	}
+	ok, err := r.campaigns.Allowed(ctx, tx, executions)
+	if err != nil {
+		return nil, err
+	}
+	kept := waiting[:0]
+	for _, t := range waiting {
+		if ok[at[t.next.(*delivery).batch]] {
+			kept = append(kept, t)
+		}
+	}
+	return kept, nil
+}
+
+// lastGate keeps the turns whose person may be mailed, and skips the others for good.
+func (r *Recorder) lastGate(ctx context.Context, tx *database.Tx, waiting []*turn, tally campaign.Tally) ([]*turn, error) {
+	asks := make([]subscribers.Ask, len(waiting))
+	for i, t := range waiting {
+		asks[i] = t.next.(*delivery).ask()
+	}
+	answers, err := r.people.Mailable(ctx, tx, asks)
+	if err != nil {
+		return nil, err
+	}
+	kept := make([]*turn, 0, len(waiting))
+	var refused []campaign.Attempt
+	var reasons []string
+	for i, t := range waiting {
+		d := t.next.(*delivery)
+		if answers[i] == subscribers.Mailable {
+			kept = append(kept, t)
+			continue
+		}
+		d.ended = true
+		refused = append(refused, d.attempt())
+		reasons = append(reasons, answers[i])
+	}
+	return kept, r.campaigns.Skip(ctx, tx, refused, reasons, tally)
+}
+
+func (r *Recorder) beginLetter(ctx context.Context, tx *database.Tx, t *turn, m *letterMail) error {
+	if !r.process.Alive() {
+		return nil
+	}
+	if _, err := r.campaigns.With(tx).Stopped(ctx); !errors.Is(err, database.ErrNotFound) {
+		return err
+	}
+	var err error
+	t.ok, err = r.senders.BeginLetter(ctx, tx, m.letter.ID, m.session, m.letter.Attempts+1, t.line.relay.ID)
+	return err
+}
+
+// left asks the gate about somebody who lately said some no, and skips the
+// delivery when it was this one.
+func (r *Recorder) left(d *delivery) bool {
+	ctx := context.Background()
+	skipped := false
+	err := r.db.Write(ctx, func(tx *database.Tx) error {
+		skipped = false
+		if err := tx.Gate(ctx, false); err != nil {
+			return err
+		}
+		answers, err := r.people.Mailable(ctx, tx, []subscribers.Ask{d.ask()})
+		if err != nil || answers[0] == subscribers.Mailable {
+			return err
+		}
+		tally := campaign.Tally{}
+		if err := r.campaigns.Skip(ctx, tx, []campaign.Attempt{d.attempt()}, answers, tally); err != nil {
+			return err
+		}
+		skipped = true
+		return r.campaigns.Count(ctx, tx, tally)
+	})
+	return err == nil && skipped // after an error the begin asks again
+}
+
+// Failing says since when the database takes no outcomes; the zero time when it does.
+func (r *Recorder) Failing() time.Time { return database.Time(r.failing.Load()) }

@@ -1,0 +1,193 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"facteur/campaign"
+	"facteur/internal/database"
+	"facteur/sending"
+	"facteur/sending/smtp"
+	"facteur/subscribers"
+	"facteur/throttle"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+)
+
+// batchesAtOnce is how many batches a process works on: slow lanes wait
+// inside theirs, so there must be room for the fast ones beside them.
+const batchesAtOnce = 32
+
+// dialogueTime is how long open dialogues get when the process ends.
+const dialogueTime = 25 * time.Second
+
+// Options of [New]. All stores are of one database.
+type Options struct {
+	DB         *database.DB
+	Process    *database.Process
+	Redis      redis.UniversalClient
+	Campaigns  *campaign.Store
+	People     *subscribers.Store
+	Senders    *sending.Store
+	Pace       *throttle.Store
+	Composer   *Composer
+	Noes       *subscribers.Noes
+	Patience   campaign.Patience
+	Timeouts   smtp.Timeouts
+	HELO       string
+	OnFinished func() // a batch has ended: there is room for another
+	Log        *slog.Logger
+}
+
+// Worker executes batches and letters.
+type Worker struct {
+	db         *database.DB
+	process    *database.Process
+	campaigns  *campaign.Store
+	people     *subscribers.Store
+	senders    *sending.Store
+	pace       *throttle.Store
+	composer   *Composer
+	noes       *subscribers.Noes
+	limiter    *throttle.Limiter
+	lines      *lines
+	recorder   *Recorder
+	server     *asynq.Server
+	log        *slog.Logger
+	onFinished func()
+
+	draining context.Context // ends: begin no more
+	drain    context.CancelFunc
+	closing  context.Context // ends: give up
+	giveUp   context.CancelFunc
+	busy     atomic.Int64
+	halts    atomic.Pointer[halts]
+	polled   chan struct{}
+
+	slotsMu sync.Mutex
+	slots   map[int64]chan struct{}
+}
+
+// halts is what may not begin, as last read.
+type halts struct {
+	all       bool
+	campaigns map[int64]bool
+}
+
+// New makes a worker; [Worker.Start] lets it work.
+func New(o Options) *Worker {
+	w := &Worker{db: o.DB, process: o.Process, campaigns: o.Campaigns, people: o.People, senders: o.Senders, pace: o.Pace, composer: o.Composer,
+		noes: o.Noes, limiter: throttle.NewLimiter(o.Redis), log: o.Log, onFinished: o.OnFinished, polled: make(chan struct{}), slots: map[int64]chan struct{}{}}
+	if w.onFinished == nil {
+		w.onFinished = func() {}
+	}
+	w.draining, w.drain = context.WithCancel(context.Background())
+	w.closing, w.giveUp = context.WithCancel(context.Background())
+	w.halts.Store(&halts{})
+	w.recorder = &Recorder{db: o.DB, process: o.Process, campaigns: o.Campaigns, people: o.People, senders: o.Senders, pace: o.Pace, patience: o.Patience, log: o.Log}
+	w.lines = &lines{db: o.DB, senders: o.Senders, recorder: w.recorder, log: o.Log, helo: o.HELO, timeouts: o.Timeouts, byID: map[int64]*line{}}
+	w.server = asynq.NewServerFromRedisClient(o.Redis, asynq.Config{
+		Concurrency:              batchesAtOnce,
+		Queues:                   map[string]int{urgentQueue: 10, campaignQueue: 1},
+		StrictPriority:           true,
+		TaskCheckInterval:        100 * time.Millisecond,
+		DelayedTaskCheckInterval: time.Second,
+		ShutdownTimeout:          dialogueTime + 5*time.Second,
+		RetryDelayFunc:           func(int, error, *asynq.Task) time.Duration { return 2 * time.Second },
+		IsFailure:                func(err error) bool { return err != nil && !errors.Is(err, asynq.ErrLeaseExpired) },
+		Logger:                   queueLog{o.Log},
+		LogLevel:                 asynq.WarnLevel,
+	})
+	return w
+}
+
+// Start begins to take tasks.
+func (w *Worker) Start() error {
+	w.recorder.start()
+	go w.poll()
+	mux := asynq.NewServeMux()
+	mux.HandleFunc(batchTask, w.runBatch)
+	mux.HandleFunc(letterTask, w.runLetter)
+	if err := w.server.Start(mux); err != nil {
+		return fmt.Errorf("start taking tasks: %w", err)
+	}
+	return nil
+}
+
+// poll reads noes, pauses and stops that others have committed, so that few
+// envelopes are opened in vain. The begin itself reads the tables.
+func (w *Worker) poll() {
+	defer close(w.polled)
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-w.closing.Done():
+			return
+		case <-tick.C:
+			if w.busy.Load() == 0 {
+				continue
+			}
+			ids, all, err := w.campaigns.Halted(w.closing)
+			if err == nil {
+				w.halts.Store(&halts{all: all, campaigns: ids})
+				err = w.noes.Poll(w.closing)
+			}
+			if err != nil && w.closing.Err() == nil && !errors.Is(err, database.ErrUnavailable) {
+				w.log.Error("poll", "error", err)
+			}
+		}
+	}
+}
+
+func (w *Worker) halted(campaignID int64) bool {
+	h := w.halts.Load()
+	return h.all || h.campaigns[campaignID]
+}
+
+// laneSlots bounds a lane's messages in dialogue in this process.
+func (w *Worker) laneSlots(lane, n int64) chan struct{} {
+	w.slotsMu.Lock()
+	defer w.slotsMu.Unlock()
+	if c, ok := w.slots[lane]; ok && int64(cap(c)) == n {
+		return c
+	}
+	w.slots[lane] = make(chan struct{}, n)
+	return w.slots[lane]
+}
+
+// Ready tells whether the worker can do its work.
+func (w *Worker) Ready() error {
+	if since := w.recorder.Failing(); !since.IsZero() {
+		return fmt.Errorf("the database takes no outcomes since %s", since.Format(time.RFC3339))
+	}
+	if !w.process.Alive() {
+		return errors.New("this process could not renew its lease")
+	}
+	return nil
+}
+
+// Busy is the number of batches in work and of open connections.
+func (w *Worker) Busy() (batches, connections int) {
+	return int(w.busy.Load()), w.lines.connections()
+}
+
+// Close begins nothing more, gives open dialogues 25 s, and returns when all
+// that was begun is settled and all else given back.
+func (w *Worker) Close() {
+	w.drain()
+	w.server.Stop()
+	ctx, cancel := context.WithTimeout(context.Background(), dialogueTime)
+	defer cancel()
+	w.lines.close(ctx)
+	w.server.Shutdown()
+	w.giveUp()
+	w.recorder.close()
+	<-w.polled
+}
