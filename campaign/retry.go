@@ -68,6 +68,6 @@ func doubtOf(d Delivery, onUncertain string, at int64) Settled {
 	if onUncertain == "hold" || d.Doubts >= 1 {
 		n.wait, n.NotBefore = waitPerson, 0
 	}
-	return Settled{CampaignID: d.CampaignID, SubscriberID: d.SubscriberID, BatchID: d.BatchID, Attempt: d.Attempts, RelayID: d.RelayID,
+	return Settled{CampaignID: d.CampaignID, SubscriberID: d.SubscriberID, BatchID: d.BatchID, Attempt: d.Attempts, Doubts: d.Doubts, RelayID: d.RelayID,
 		Outcome: sending.Outcome{Verdict: sending.Doubted, Class: sending.RelayFault, Text: "the process ended before the answer came"}, Next: n}
 }

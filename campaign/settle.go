@@ -30,6 +30,7 @@ type Settled struct {
 	RelayID      int64
 	Provider     string
 	First        bool // the first attempt of all; a plain accept then needs no history
+	Doubts       int  // before this attempt
 	Outcome      sending.Outcome
 	Next
 }
@@ -182,7 +183,7 @@ func (s *Store) settleFrom(ctx context.Context, tx *database.Tx, from DeliverySt
 				return
 			}
 			t.move(v.CampaignID, v.Provider, from, v.Status, 1)
-			if v.Status == Uncertain {
+			if v.Status == Uncertain && v.Doubts == 0 {
 				t.doubt(v.CampaignID, v.Provider, 1)
 			}
 			*history = append(*history, v)

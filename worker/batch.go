@@ -69,48 +69,56 @@ func (w *Worker) runBatch(ctx context.Context, t *asynq.Task) error {
 func (w *Worker) execute(taken campaign.Batch) (left []int64, notBefore int64, err error) {
 	ctx := context.WithoutCancel(w.draining)
 	b := &batch{Batch: taken, worker: w, ctx: w.draining, changed: make(chan struct{}, 1)}
-	deliveries, err := b.load(ctx)
-	if err != nil || len(deliveries) == 0 {
+	if err := b.prepare(ctx); err != nil {
 		return taken.Members, 0, err
 	}
 	var again int64
 	if b.line, again, err = w.lines.pick(ctx, b.made.version.Sender.RelayIDs); err != nil || b.line == nil {
 		return taken.Members, again, err
 	}
+	if b.limit.Interval() == 0 {
+		select {
+		case b.line.feeding <- struct{}{}:
+			defer func() { <-b.line.feeding }()
+		case <-b.ctx.Done():
+			return taken.Members, 0, nil
+		}
+	}
+	rows, err := w.campaigns.Load(ctx, taken)
+	if err != nil {
+		return taken.Members, 0, err
+	}
+	deliveries, err := b.meet(ctx, rows)
+	if err != nil {
+		return taken.Members, 0, err
+	}
 	notBefore = b.feed(deliveries)
 	return b.leftover(), notBefore, nil
 }
 
-// load reads the deliveries, their people and what their messages are made of.
-func (b *batch) load(ctx context.Context) ([]*delivery, error) {
+// prepare reads what all messages of the batch have in common.
+func (b *batch) prepare(ctx context.Context) error {
 	w := b.worker
 	c, err := w.campaigns.Campaign(ctx, b.CampaignID)
 	if err != nil {
-		return nil, err
-	}
-	if c.Status != campaign.Sending {
-		return nil, nil
+		return err
 	}
 	b.onUncertain = c.OnUncertain
 	if b.made, err = w.composer.of(ctx, c.ID, c.Version); err != nil {
-		return nil, err
+		return err
 	}
 	lane, err := w.pace.Lane(ctx, b.Lane)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	b.provider = lane.Provider
 	if b.limit, err = w.pace.Limit(ctx, throttle.DefaultScope); err != nil {
-		return nil, err
+		return err
 	}
 	if b.limit.Connections > 0 {
 		b.slots = w.laneSlots(b.Lane, b.limit.Connections)
 	}
-	rows, err := w.campaigns.Load(ctx, b.Batch)
-	if err != nil {
-		return nil, err
-	}
-	return b.meet(ctx, rows)
+	return nil
 }
 
 // meet joins the rows with their people.

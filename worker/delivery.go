@@ -84,6 +84,6 @@ func (d *delivery) settled(begun bool, o sending.Outcome, patience campaign.Pati
 	row.Attempts++
 	o.Text = sending.Anonymous(sending.Anonymous(o.Text, d.to.Wire()), d.person.Email)
 	return campaign.Settled{CampaignID: row.CampaignID, SubscriberID: row.SubscriberID, BatchID: d.batch.ID, Attempt: row.Attempts, Unbegun: !begun,
-		RelayID: d.batch.line.relay.ID, Provider: d.batch.provider, First: row.Attempts == 1, Outcome: o,
+		RelayID: d.batch.line.relay.ID, Provider: d.batch.provider, First: row.Attempts == 1, Doubts: row.Doubts, Outcome: o,
 		Next: patience.Settle(d.row, o, d.batch.onUncertain, now, rested)}
 }

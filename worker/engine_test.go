@@ -243,3 +243,12 @@ func addresses(prefix string, n int) []string {
 	}
 	return out
 }
+
+func parse(t testing.TB, email string) address.Address {
+	t.Helper()
+	a, err := address.Parse(email)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}

@@ -21,7 +21,12 @@ type line struct {
 	pool    *smtp.Pool
 	streak  sending.Streak // the recorder's only
 	suspect atomic.Bool    // has rested and not accepted a message since
+	feeding chan struct{}  // held by the batches that feed it without pacing
 }
+
+// feedingAtOnce is how many unpaced batches feed a relay at once. More would
+// only mix their pages in the database; fewer would let connections wait.
+const feedingAtOnce = 4
 
 // lines are the relays in use.
 type lines struct {
@@ -89,7 +94,7 @@ func (l *lines) open(r sending.Relay) (*line, error) {
 		return nil, err
 	}
 	server.Timeouts = l.timeouts
-	at := &line{relay: r}
+	at := &line{relay: r, feeding: make(chan struct{}, feedingAtOnce)}
 	at.suspect.Store(r.State != sending.Healthy || r.Doubting)
 	at.pool = smtp.NewPool(smtp.Options{Server: server, MaxConnections: r.MaxConnections,
 		Turn: func(ended []smtp.Ended, next smtp.Mail) bool { return l.recorder.turn(at, ended, next) },

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"facteur/campaign"
+	"facteur/internal/keyring"
+)
+
+// Config is every setting: a flag, an environment variable or a line of the
+// file given by --config, in this order of precedence.
+type Config struct {
+	DataDir        string        `help:"Folder for the SQLite file, keys and uploads." env:"FACTEUR_DATA_DIR" default:"data" unit:"path"`
+	DatabaseURL    string        `help:"sqlite:PATH or postgres://…; empty: SQLite in the data folder." env:"FACTEUR_DATABASE_URL" unit:"URL"`
+	RedisURL       string        `help:"redis://, rediss:// or redis-sentinel://; empty: the in-process queue." env:"FACTEUR_REDIS_URL" unit:"URL"`
+	SecretKey      string        `help:"Seals stored passwords and keys, 16 characters or more; empty: made in the data folder. Must be the same on all machines." env:"FACTEUR_SECRET_KEY" unit:"text"`
+	HTTPAddr       string        `help:"Listening address of the API and of the recipients' pages." env:"FACTEUR_HTTP_ADDR" default:"127.0.0.1:8080" unit:"host:port"`
+	PublicURL      string        `help:"Base of every link in mails: https, or plain http on loopback; empty: http://HTTP_ADDR." env:"FACTEUR_PUBLIC_URL" unit:"URL"`
+	AdminToken     string        `help:"When set, an API token with all scopes, 16 characters or more." env:"FACTEUR_ADMIN_TOKEN" unit:"text"`
+	DNS            string        `help:"Resolver for every DNS question; empty: the system's." env:"FACTEUR_DNS" unit:"host:port"`
+	InboundAddr    string        `help:"SMTP listener for bounces and complaints. Not available yet: must be empty." env:"FACTEUR_INBOUND_ADDR" unit:"host:port"`
+	HELO           string        `help:"Name given to relays in EHLO; empty: the host's." env:"FACTEUR_HELO" name:"helo" unit:"host name"`
+	RetryFirst     time.Duration `help:"Wait before a deferred mail is tried again; it doubles from there." env:"FACTEUR_RETRY_FIRST" default:"5m" unit:"duration"`
+	RetryMost      time.Duration `help:"Longest wait between two tries." env:"FACTEUR_RETRY_MOST" default:"4h" unit:"duration"`
+	RetryGiveUp    time.Duration `help:"A mail deferred for longer fails; the clock stops while its relay rests." env:"FACTEUR_RETRY_GIVE_UP" default:"48h" unit:"duration"`
+	FinalDot       time.Duration `help:"How long a relay may think about a body (RFC 5321: 10 minutes)." env:"FACTEUR_FINAL_DOT" default:"10m" unit:"duration"`
+	RecipientRate  int           `help:"Requests a second to the recipients' pages from one address; 0: no limit." env:"FACTEUR_RECIPIENT_RATE" default:"200" unit:"requests/s"`
+	LogFormat      string        `help:"text or json." env:"FACTEUR_LOG_FORMAT" default:"text" enum:"text,json" unit:"text or json"`
+	LogLevel       string        `help:"debug, info, warn or error." env:"FACTEUR_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" unit:"debug to error"`
+}
+
+// secrets are settings that no output shows.
+var secrets = []string{"FACTEUR_SECRET_KEY", "FACTEUR_ADMIN_TOKEN"}
+
+// complete fills in what follows from other settings and refuses what cannot
+// work, naming the setting.
+func (c *Config) complete() error {
+	if err := unknownVariables(os.Environ()); err != nil {
+		return err
+	}
+	if c.InboundAddr != "" {
+		return fmt.Errorf("FACTEUR_INBOUND_ADDR: the inbound listener is not available yet: leave it empty")
+	}
+	if _, _, err := net.SplitHostPort(c.HTTPAddr); err != nil {
+		return fmt.Errorf("FACTEUR_HTTP_ADDR %q: want host:port", c.HTTPAddr)
+	}
+	if c.DNS != "" {
+		if _, _, err := net.SplitHostPort(c.DNS); err != nil {
+			return fmt.Errorf("FACTEUR_DNS %q: want host:port", c.DNS)
+		}
+	}
+	if c.PublicURL == "" {
+		c.PublicURL = "http://" + c.HTTPAddr
+	}
+	u, err := url.Parse(c.PublicURL)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || u.RawQuery != "" || u.Fragment != "" {
+		return fmt.Errorf("FACTEUR_PUBLIC_URL %q: want https://host or https://host/path", c.PublicURL)
+	}
+	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
+	if c.AdminToken != "" && len(c.AdminToken) < 16 {
+		return fmt.Errorf("FACTEUR_ADMIN_TOKEN has %d characters: want at least 16", len(c.AdminToken))
+	}
+	for name, d := range map[string]time.Duration{"FACTEUR_RETRY_FIRST": c.RetryFirst, "FACTEUR_RETRY_MOST": c.RetryMost, "FACTEUR_RETRY_GIVE_UP": c.RetryGiveUp, "FACTEUR_FINAL_DOT": c.FinalDot} {
+		if d <= 0 {
+			return fmt.Errorf("%s %s: want more than 0", name, d)
+		}
+	}
+	if c.RetryMost < c.RetryFirst {
+		return fmt.Errorf("FACTEUR_RETRY_MOST %s is less than FACTEUR_RETRY_FIRST %s", c.RetryMost, c.RetryFirst)
+	}
+	if c.RecipientRate < 0 {
+		return fmt.Errorf("FACTEUR_RECIPIENT_RATE %d: want 0 or more", c.RecipientRate)
+	}
+	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
+		return fmt.Errorf("FACTEUR_DATA_DIR: %w", err)
+	}
+	if c.DatabaseURL == "" {
+		c.DatabaseURL = "sqlite:" + filepath.Join(c.DataDir, "facteur.db")
+	}
+	return nil
+}
+
+// unknownVariables refuses a misspelt FACTEUR_… variable, which would be a
+// setting silently not set. FACTEUR_TEST_… belong to the tests.
+func unknownVariables(environ []string) error {
+	var known []string
+	for f := range fields() {
+		known = append(known, f.Tag.Get("env"))
+	}
+	for _, v := range environ {
+		name, _, _ := strings.Cut(v, "=")
+		if strings.HasPrefix(name, "FACTEUR_") && !strings.HasPrefix(name, "FACTEUR_TEST_") && !slices.Contains(known, name) {
+			return fmt.Errorf("%s is no setting: see facteur config", name)
+		}
+	}
+	return nil
+}
+
+func fields() func(func(reflect.StructField) bool) {
+	t := reflect.TypeFor[Config]()
+	return func(yield func(reflect.StructField) bool) {
+		for i := range t.NumField() {
+			if !yield(t.Field(i)) {
+				return
+			}
+		}
+	}
+}
+
+// describe prints each setting with its value, default, unit and meaning.
+func (c *Config) describe(w io.Writer) error {
+	v := reflect.ValueOf(*c)
+	for f := range fields() {
+		value := fmt.Sprint(v.FieldByIndex(f.Index))
+		env := f.Tag.Get("env")
+		switch {
+		case slices.Contains(secrets, env) && value != "":
+			value = "(set)"
+		case strings.Contains(value, "://"):
+			if u, err := url.Parse(value); err == nil {
+				value = u.Redacted()
+			}
+		}
+		def := f.Tag.Get("default")
+		if def == "" {
+			def = "empty"
+		}
+		if _, err := fmt.Fprintf(w, "%s=%s\n    %s\n    default: %s; unit: %s\n", env, value, f.Tag.Get("help"), def, f.Tag.Get("unit")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// secret is the sealing key: the setting, or the file in the data folder.
+func (c *Config) secret() (string, error) {
+	if c.SecretKey != "" {
+		return c.SecretKey, nil
+	}
+	return keyring.SecretFile(filepath.Join(c.DataDir, "secret.key"))
+}
+
+func (c *Config) patience() campaign.Patience {
+	return campaign.Patience{First: c.RetryFirst, Most: c.RetryMost, GiveUp: c.RetryGiveUp, FinalDot: c.FinalDot}
+}
