@@ -111,6 +111,9 @@ func (r *Recorder) judge(group []*turn) {
 			if trouble, rest := t.line.streak.See(o, t.line.suspect.Load()); rest {
 				t.trouble, t.rest = trouble, true
 				t.line.suspect.Store(true)
+				if t.line.pool.Down() { // others saw it in the same moment
+					continue
+				}
 				t.line.pool.Rest()
 				r.log.Warn("relay rests", "relay", t.line.relay.ID, "reason", trouble.Reason)
 			} else if o.Verdict == sending.Sent && t.line.suspect.CompareAndSwap(true, false) {

@@ -27,6 +27,7 @@ type conn struct {
 	spare      []byte
 	answers    int // final answers got; 0: the connection was barren
 	dead       bool
+	withdrawn  bool // we closed it ourselves, to take back a granted DATA
 }
 
 // run sends mails until the pool closes, nobody has mail for a while, or the connection ends.
@@ -56,6 +57,13 @@ func (c *conn) drop() {
 	_ = c.client.Close()
 }
 
+// withdraw takes back a message whose DATA was granted: only the end of the
+// connection does (RFC 5321 section 4.1.1.10).
+func (c *conn) withdraw() {
+	c.withdrawn = true
+	c.drop()
+}
+
 // open writes the envelope of m and begins it. It returns m when its body may be written.
 func (c *conn) open(m Mail) Mail {
 	if !m.Ready() {
@@ -77,7 +85,7 @@ func (c *conn) open(m Mail) Mail {
 		return nil
 	}
 	if !c.pool.turn(nil, m) {
-		c.drop()
+		c.withdraw()
 		m.Return(ErrRefused)
 		return nil
 	}
@@ -287,12 +295,12 @@ func (c *conn) follow(answered Ended, next Mail, composed error) Mail {
 		c.pool.turn([]Ended{answered, {Mail: next, Result: res}}, nil)
 		return nil
 	case composed != nil:
-		c.drop() // after a 354 only the end of the connection takes it back
+		c.withdraw()
 		c.pool.turn([]Ended{answered, {Mail: next, Result: Result{Stage: Compose, Err: composed}}}, nil)
 		return nil
 	}
 	if !c.pool.turn([]Ended{answered}, next) {
-		c.drop()
+		c.withdraw()
 		next.Return(ErrRefused)
 		return nil
 	}

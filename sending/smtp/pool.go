@@ -137,7 +137,7 @@ func (p *Pool) connect() {
 
 	p.mu.Lock()
 	delete(p.open, c)
-	if c.dead && c.answers == 0 {
+	if c.dead && !c.withdrawn && c.answers == 0 {
 		p.barren.Add(1)
 	}
 	barren := p.barren.Load() >= barrenLimit && len(p.open) == 0

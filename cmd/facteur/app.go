@@ -1,0 +1,324 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"facteur/access"
+	"facteur/campaign"
+	"facteur/internal/database"
+	"facteur/internal/keyring"
+	"facteur/migrations"
+	"facteur/sending"
+	"facteur/sending/smtp"
+	"facteur/subscribers"
+	"facteur/throttle"
+	"facteur/unsubscribe"
+	"facteur/web"
+	"facteur/web/api"
+	"facteur/web/recipient"
+	"facteur/worker"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+)
+
+// Role is a part of the work that a process does.
+type Role string
+
+// The roles of a process.
+const (
+	API       Role = "api"
+	Scheduler Role = "scheduler"
+	Worker    Role = "worker"
+)
+
+var allRoles = []Role{API, Scheduler, Worker}
+
+// App is a running process: everything wired together. Tests start one too.
+type App struct {
+	config Config
+	roles  []Role
+	log    *slog.Logger
+
+	locks     []*folderLock
+	db        *database.DB
+	process   *database.Process
+	embedded  *worker.Embedded
+	redis     redis.UniversalClient
+	campaigns *campaign.Store
+	people    *subscribers.Store
+	importer  *subscribers.Importer
+	scheduler *campaign.Scheduler
+	worker    *worker.Worker
+	listener  net.Listener
+	server    *http.Server
+
+	background context.Context
+	cancel     context.CancelFunc
+	scheduled  chan struct{}
+	imported   chan struct{}
+}
+
+// NewLog is the process's log as the settings want it.
+func NewLog(c Config, w io.Writer) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(c.LogLevel)) // kong has checked it
+	options := &slog.HandlerOptions{Level: level}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// ParseRoles reads a list such as "api,scheduler,worker".
+func ParseRoles(text string) ([]Role, error) {
+	if text == "" {
+		return allRoles, nil
+	}
+	var roles []Role
+	for name := range strings.SplitSeq(text, ",") {
+		role := Role(strings.TrimSpace(name))
+		if role == "inbound" {
+			return nil, fmt.Errorf("--roles: inbound is not available yet")
+		}
+		if !slices.Contains(allRoles, role) {
+			return nil, fmt.Errorf("--roles: %q is unknown: want some of api, scheduler, worker", role)
+		}
+		roles = append(roles, role)
+	}
+	return roles, nil
+}
+
+// Start brings the process up. On an error everything that was started is stopped.
+func Start(ctx context.Context, c Config, roles []Role, log *slog.Logger) (_ *App, err error) {
+	a := &App{config: c, roles: roles, log: log}
+	a.background, a.cancel = context.WithCancel(context.Background())
+	defer func() {
+		if err != nil {
+			a.Stop()
+		}
+	}()
+	for _, step := range []func(context.Context) error{a.lock, a.openDatabase, a.openQueue, a.wire} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+func (a *App) has(r Role) bool { return slices.Contains(a.roles, r) }
+
+// lock takes the data folder and, with SQLite, the database file: law 10.
+func (a *App) lock(context.Context) error {
+	if err := a.config.makeFolder(); err != nil {
+		return err
+	}
+	host, _ := os.Hostname()
+	holder := fmt.Sprintf("facteur, process %d on %s since %s", os.Getpid(), host, time.Now().UTC().Format(time.RFC3339))
+	paths := []string{filepath.Join(a.config.DataDir, "lock")}
+	if file, ok := strings.CutPrefix(a.config.DatabaseURL, "sqlite:"); ok {
+		if !slices.Equal(a.roles, allRoles) && len(a.roles) < len(allRoles) {
+			return errors.New("SQLite means one process with all roles: leave --roles away, or set FACTEUR_DATABASE_URL to PostgreSQL")
+		}
+		paths = append(paths, file+".lock")
+	}
+	for _, p := range paths {
+		l, err := lockFile(p, holder)
+		if err != nil {
+			return err
+		}
+		a.locks = append(a.locks, l)
+	}
+	return nil
+}
+
+func (a *App) openDatabase(ctx context.Context) error {
+	var err error
+	if a.db, err = database.Open(ctx, a.config.DatabaseURL, database.Options{}); err != nil {
+		return err
+	}
+	if err := migrations.Up(ctx, a.db); err != nil {
+		return err
+	}
+	a.process, err = database.Join(ctx, a.db, filepath.Join(a.config.DataDir, "processes"))
+	return err
+}
+
+func (a *App) openQueue(ctx context.Context) error {
+	if a.config.RedisURL == "" {
+		if a.db.Engine() != database.SQLite && len(a.roles) < len(allRoles) {
+			return errors.New("several processes need a Redis that they share: set FACTEUR_REDIS_URL")
+		}
+		var err error
+		if a.embedded, err = worker.StartEmbedded(); err != nil {
+			return err
+		}
+		a.redis = a.embedded.Client()
+		return nil
+	}
+	option, err := asynq.ParseRedisURI(a.config.RedisURL)
+	if err != nil {
+		return fmt.Errorf("FACTEUR_REDIS_URL: %w", err)
+	}
+	client, ok := option.MakeRedisClient().(redis.UniversalClient)
+	if !ok {
+		return errors.New("FACTEUR_REDIS_URL: unknown kind of Redis")
+	}
+	a.redis = client
+	return a.checkRedis(ctx)
+}
+
+// checkRedis refuses a Redis that cannot serve: 6.2 is the oldest that asynq's scripts need.
+func (a *App) checkRedis(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	info, err := a.redis.Info(ctx, "server").Result()
+	if err != nil {
+		return fmt.Errorf("FACTEUR_REDIS_URL: %w", err)
+	}
+	for line := range strings.SplitSeq(info, "\n") {
+		version, ok := strings.CutPrefix(strings.TrimSpace(line), "redis_version:")
+		var major, minor int
+		if ok {
+			if _, err := fmt.Sscanf(version, "%d.%d", &major, &minor); err == nil && (major < 6 || major == 6 && minor < 2) {
+				return fmt.Errorf("FACTEUR_REDIS_URL: Redis %s is too old: 6.2 or newer is needed", version)
+			}
+		}
+	}
+	return nil
+}
+
+// wire makes the parts, joins them and starts those of this process's roles.
+func (a *App) wire(ctx context.Context) error {
+	secret, err := a.config.secret()
+	if err != nil {
+		return err
+	}
+	keys, err := keyring.Open(ctx, a.db, secret)
+	if err != nil {
+		return err
+	}
+	a.people = subscribers.NewStore(a.db)
+	senders := sending.NewStore(a.db, keys)
+	pace := throttle.NewStore(a.db)
+	a.campaigns = campaign.NewStore(a.db, a.people, senders, pace)
+	noes := subscribers.NewNoes(a.people)
+	composer := worker.NewComposer(a.campaigns, a.people, keys, a.config.PublicURL)
+	queue := worker.NewQueue(a.redis)
+	a.scheduler = campaign.NewScheduler(a.campaigns, a.process, queue, a.config.patience(), a.log)
+	a.importer = subscribers.NewImporter(a.db, a.people, filepath.Join(a.config.DataDir, "imports"), a.log)
+
+	if a.has(Worker) {
+		a.worker = worker.New(worker.Options{DB: a.db, Process: a.process, Redis: a.redis, Campaigns: a.campaigns, People: a.people, Senders: senders, Pace: pace,
+			Composer: composer, Noes: noes, Patience: a.config.patience(), Timeouts: smtp.Timeouts{FinalDot: a.config.FinalDot}, HELO: a.config.HELO,
+			OnFinished: a.scheduler.Nudge, Log: a.log})
+		if err := a.worker.Start(); err != nil {
+			return err
+		}
+	}
+	if a.has(Scheduler) {
+		a.scheduled = make(chan struct{})
+		go func() { defer close(a.scheduled); a.scheduler.Run(a.background) }()
+	}
+	if a.has(API) {
+		a.imported = make(chan struct{})
+		go func() { defer close(a.imported); a.importer.Run(a.background) }()
+	}
+	return a.listen(ctx, web.Options{
+		Log: a.log, Ready: a.ready,
+		API: api.Options{DB: a.db, Access: access.NewStore(a.db, a.config.AdminToken), People: a.people, Importer: a.importer, Senders: senders, Pace: pace,
+			Campaigns: a.campaigns, PublicURL: a.config.PublicURL, ComposeTest: composer.Test, Nudge: a.scheduler.Nudge, LettersNudge: a.scheduler.Nudge, Log: a.log},
+		Recipient: recipient.Options{Keys: keys, Campaigns: a.campaigns, People: a.people, OptOut: unsubscribe.NewOptOut(a.db, a.people, noes),
+			WebVersion: composer.Web, RatePerSecond: a.config.RecipientRate, Log: a.log},
+	})
+}
+
+// listen serves HTTP: all of it for the API's process, health alone for the others.
+func (a *App) listen(ctx context.Context, o web.Options) error {
+	handler := web.Health(o)
+	if a.has(API) {
+		handler = web.Handler(o)
+	}
+	var err error
+	if a.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", a.config.HTTPAddr); err != nil {
+		return fmt.Errorf("FACTEUR_HTTP_ADDR: %w", err)
+	}
+	a.server = web.Server(handler, a.log)
+	go func() {
+		if err := a.server.Serve(a.listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			a.log.Error("HTTP server", "error", err)
+		}
+	}()
+	a.log.Info("facteur serves", "addr", a.listener.Addr().String(), "roles", fmt.Sprint(a.roles), "database", a.db.Name(), "public_url", a.config.PublicURL)
+	return nil
+}
+
+// ready tells whether this process can do its part.
+func (a *App) ready(ctx context.Context) error {
+	if err := a.db.Ping(ctx); err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	if err := a.redis.Ping(ctx).Err(); err != nil {
+		return fmt.Errorf("queue: %w", err)
+	}
+	if a.worker != nil {
+		return a.worker.Ready()
+	}
+	return nil
+}
+
+// Addr is where HTTP is served.
+func (a *App) Addr() string { return a.listener.Addr().String() }
+
+// Stop begins nothing more, settles what has begun within 25 s, and says
+// goodbye. It is safe on a process that started only in part.
+func (a *App) Stop() {
+	if a.server != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		if err := a.server.Shutdown(ctx); err != nil {
+			_ = a.server.Close()
+		}
+		cancel()
+	}
+	a.cancel()
+	for _, done := range []chan struct{}{a.scheduled, a.imported} {
+		if done != nil {
+			<-done
+		}
+	}
+	if a.worker != nil {
+		a.worker.Close()
+	}
+	if a.process != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		if err := a.process.Leave(ctx); err != nil {
+			a.log.Warn("say goodbye", "error", err)
+		}
+		cancel()
+	}
+	if a.redis != nil {
+		_ = a.redis.Close()
+	}
+	if a.embedded != nil {
+		a.embedded.Close()
+	}
+	if a.db != nil {
+		if err := a.db.Close(); err != nil {
+			a.log.Warn("close the database", "error", err)
+		}
+	}
+	for _, l := range a.locks {
+		l.release()
+	}
+}

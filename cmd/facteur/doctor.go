@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"facteur/campaign"
+	"facteur/internal/database"
+	"facteur/internal/keyring"
+	"facteur/sending"
+	"facteur/subscribers"
+	"facteur/throttle"
+)
+
+type doctorCmd struct {
+	Books bool `help:"Compare the running totals of every campaign with its deliveries." required:""`
+}
+
+func (doctorCmd) Help() string {
+	return "Example:\n  facteur doctor --books\n\nIt only reads, and may run beside the server."
+}
+
+// Run prints each campaign's books and fails when any is off.
+func (doctorCmd) Run(c *Config) error {
+	ctx := context.Background()
+	db, err := database.Open(ctx, c.DatabaseURL, database.Options{})
+	if err != nil {
+		return err
+	}
+	off, err := checkBooks(ctx, db)
+	if err := errors.Join(err, db.Close()); err != nil {
+		return err
+	}
+	if off > 0 {
+		return fmt.Errorf("the books of %d campaigns are off", off)
+	}
+	return nil
+}
+
+func checkBooks(ctx context.Context, db *database.DB) (off int, err error) {
+	people := subscribers.NewStore(db)
+	store := campaign.NewStore(db, people, sending.NewStore(db, (*keyring.Keyring)(nil)), throttle.NewStore(db))
+	for before := int64(0); ; {
+		page, err := store.Campaigns(ctx, before, 100)
+		if err != nil || len(page) == 0 {
+			return off, err
+		}
+		for _, one := range page {
+			before = one.ID
+			n, err := store.Counts(ctx, one.ID)
+			if err != nil {
+				return off, err
+			}
+			rows, err := store.Recount(ctx, one.ID)
+			if err != nil {
+				return off, err
+			}
+			verdict := "balanced"
+			if n != rows || n.Balance() != 0 {
+				off++
+				verdict = fmt.Sprintf("OFF: the rows say %+v", rows)
+			}
+			fmt.Printf("%d %s %+v %s\n", one.ID, one.Status, n, verdict)
+		}
+	}
+}
