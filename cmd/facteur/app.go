@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -26,6 +25,7 @@ import (
 	"facteur/unsubscribe"
 	"facteur/web"
 	"facteur/web/api"
+	"facteur/web/call"
 	"facteur/web/recipient"
 	"facteur/worker"
 
@@ -62,13 +62,16 @@ type App struct {
 	scheduler *campaign.Scheduler
 	worker    *worker.Worker
 	listener  net.Listener
-	server    *http.Server
 
 	background context.Context
 	cancel     context.CancelFunc
 	scheduled  chan struct{}
 	imported   chan struct{}
+	served     chan struct{}
 }
+
+// callTime is how long HTTP calls under way get when the process ends.
+const callTime = 5 * time.Second
 
 // NewLog is the process's log as the settings want it.
 func NewLog(c Config, w io.Writer) *slog.Logger {
@@ -237,10 +240,10 @@ func (a *App) wire(ctx context.Context) error {
 	}
 	return a.listen(ctx, web.Options{
 		Log: a.log, Ready: a.ready,
-		API: api.Options{DB: a.db, Access: access.NewStore(a.db, a.config.AdminToken), People: a.people, Importer: a.importer, Senders: senders, Pace: pace,
-			Campaigns: a.campaigns, PublicURL: a.config.PublicURL, ComposeTest: composer.Test, Nudge: a.scheduler.Nudge, LettersNudge: a.scheduler.Nudge, Log: a.log},
-		Recipient: recipient.Options{Keys: keys, Campaigns: a.campaigns, People: a.people, OptOut: unsubscribe.NewOptOut(a.db, a.people, noes),
-			WebVersion: composer.Web, RatePerSecond: a.config.RecipientRate, Log: a.log},
+		API: api.Options{DB: a.db, Access: access.NewStore(a.db, keys, a.config.AdminToken), People: a.people, Importer: a.importer, Sending: senders, Pace: pace,
+			Version: version, Campaigns: a.campaigns, PublicURL: a.config.PublicURL, ComposeTest: composer.Test, Nudge: a.scheduler.Nudge, LettersNudge: a.scheduler.Nudge, Log: a.log},
+		Recipient: recipient.Options{DB: a.db, Keys: keys, Campaigns: a.campaigns, People: a.people, OptOut: unsubscribe.NewOptOut(a.db, a.people, noes),
+			WebVersion: composer.Web, Rate: call.Rate{PerSecond: float64(a.config.RecipientRate), Burst: a.config.RecipientRate}, Log: a.log},
 	})
 }
 
@@ -254,10 +257,11 @@ func (a *App) listen(ctx context.Context, o web.Options) error {
 	if a.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", a.config.HTTPAddr); err != nil {
 		return fmt.Errorf("FACTEUR_HTTP_ADDR: %w", err)
 	}
-	a.server = web.Server(handler, a.log)
+	a.served = make(chan struct{})
 	go func() {
-		if err := a.server.Serve(a.listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
-			a.log.Error("HTTP server", "error", err)
+		defer close(a.served)
+		if err := web.Serve(a.background, a.listener, handler, callTime, a.log); err != nil {
+			a.log.Error("HTTP", "error", err)
 		}
 	}()
 	a.log.Info("facteur serves", "addr", a.listener.Addr().String(), "roles", fmt.Sprint(a.roles), "database", a.db.Name(), "public_url", a.config.PublicURL)
@@ -284,15 +288,8 @@ func (a *App) Addr() string { return a.listener.Addr().String() }
 // Stop begins nothing more, settles what has begun within 25 s, and says
 // goodbye. It is safe on a process that started only in part.
 func (a *App) Stop() {
-	if a.server != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		if err := a.server.Shutdown(ctx); err != nil {
-			_ = a.server.Close()
-		}
-		cancel()
-	}
 	a.cancel()
-	for _, done := range []chan struct{}{a.scheduled, a.imported} {
+	for _, done := range []chan struct{}{a.served, a.scheduled, a.imported} {
 		if done != nil {
 			<-done
 		}

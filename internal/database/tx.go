@@ -228,7 +228,8 @@ func (tx *Tx) Insert(ctx context.Context, into, conflict string, n int, values f
 		}
 		row := "(" + strings.Repeat("?, ", len(args)/size-1) + "?)"
 		query := into + " VALUES " + strings.Repeat(row+", ", size-1) + row + " " + conflict
-		if _, err := tx.Exec(ctx, query, args...); err != nil {
+		var none []struct{}
+		if err := tx.Select(ctx, &none, query, args...); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,97 @@
+// Command drill breaks a running campaign on purpose, in the ways operators
+// fear, and counts what arrived: nobody may be lost, and nobody gets it twice
+// but those whose message was under way at the moment, each listed as doubted.
+//
+// Run it through make drill, which starts the servers it needs.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"time"
+
+	"facteur/internal/rig"
+)
+
+// options are the drill's own.
+type options struct {
+	recipients  int
+	connections int
+	engines     string
+	only        string
+	pause       time.Duration // how long things are stopped or suspended
+}
+
+func main() {
+	var o options
+	flag.IntVar(&o.recipients, "recipients", 100_000, "people in the kill drill; the others take a fifth")
+	flag.IntVar(&o.connections, "connections", 50, "connections to the relay")
+	flag.StringVar(&o.engines, "engines", "sqlite,postgres", "which to drill")
+	flag.StringVar(&o.only, "only", "", "run only the drills whose name contains this")
+	flag.DurationVar(&o.pause, "pause", 30*time.Second, "how long servers are stopped; processes are suspended twice as long")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, o); err != nil {
+		fmt.Fprintln(os.Stderr, "drill:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o options) error {
+	dir, err := os.MkdirTemp("", "facteur-drill-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	binary, err := rig.Build(ctx, dir)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("# make drill, commit %s, %s\n\n", commit(), time.Now().UTC().Format(time.DateOnly))
+	fmt.Println("lost: never arrived. extra: arrived twice. bound: open connections at the events. listed: the extras that GET …/deliveries?doubted=true names.")
+	fmt.Println()
+	fmt.Println("| drill | engine | people | events | sent | lost | extra | bound | doubted | listed | books | seconds |")
+	fmt.Println("|---|---|---|---|---|---|---|---|---|---|---|---|")
+	var bad []string
+	n := 0
+	for engine := range strings.SplitSeq(o.engines, ",") {
+		for _, d := range drills {
+			if !strings.Contains(d.name, o.only) || (d.engine != "" && d.engine != engine) {
+				continue
+			}
+			n++
+			r, err := drillOne(ctx, o, d, engine, binary, fmt.Sprintf("%s/%02d", dir, n))
+			if err != nil {
+				return fmt.Errorf("%s on %s: %w", d.name, engine, err)
+			}
+			fmt.Println(r)
+			if !r.good() {
+				bad = append(bad, d.name+" on "+engine)
+			}
+		}
+	}
+	if len(bad) > 0 {
+		return errors.New("failed: " + strings.Join(bad, ", "))
+	}
+	return nil
+}
+
+// commit is the revision this drill was built from, or "unknown".
+func commit() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				return s.Value[:12]
+			}
+		}
+	}
+	return rig.Commit()
+}

@@ -1,0 +1,29 @@
+package rig
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+)
+
+// CSV streams n made-up people: email, name, city and an offer number.
+func CSV(n int) io.Reader {
+	r, w := io.Pipe()
+	go func() {
+		b := bufio.NewWriterSize(w, 1<<16)
+		_, err := fmt.Fprintln(b, "email,name,city,offer")
+		for i := 0; i < n && err == nil; i++ {
+			_, err = fmt.Fprintf(b, "person%07d@%s,Prénom %d,%s,%d\n", i, domains[i%len(domains)], i, cities[i%len(cities)], 1000+i%9000)
+		}
+		if err == nil {
+			err = b.Flush()
+		}
+		_ = w.CloseWithError(err)
+	}()
+	return r
+}
+
+var (
+	domains = []string{"gmail.com", "example.org", "orange.fr", "example.net", "yahoo.com", "outlook.com", "free.fr", "example.com"}
+	cities  = []string{"Lyon", "Paris", "Brest", "Lille", "Nice", "Nantes", "Metz"}
+)

@@ -1,0 +1,101 @@
+package subscribers
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"facteur/internal/database"
+	"facteur/subscribers/consent"
+)
+
+// enrollNew is [Store.Enroll] for people most of whom are new: it adds them
+// without looking for them first, and leaves to Enroll only those who were
+// there already. Each address comes once; yes has been checked.
+func (s *Store) enrollNew(ctx context.Context, tx *database.Tx, listID int64, people []Person, yes consent.Statement) ([]Enrolled, error) {
+	e := enrolment{store: s.With(tx), tx: tx, list: listID, people: people, out: make([]Enrolled, len(people)),
+		keys: make([]string, len(people)), first: make(map[string]int, len(people))}
+	for i := range people {
+		e.keys[i] = people[i].Address.Key()
+		e.first[e.keys[i]] = i
+	}
+	say := func(ctx context.Context) error { return e.subscribeCreated(ctx, yes) }
+	for _, step := range []func(context.Context) error{e.refuseSuppressed, e.addUnknown, say} {
+		if err := step(ctx); err != nil {
+			return nil, fmt.Errorf("enrol %d people: %w", len(people), err)
+		}
+	}
+	return e.out, e.enrollKnown(ctx, yes)
+}
+
+// addUnknown adds those whose key is not there yet and marks them as created.
+func (e *enrolment) addUnknown(ctx context.Context) error {
+	const row = "(?, ?, ?, ?, ?, ?, ?, ?, ?)"
+	now := e.store.db.Now().UnixMilli()
+	ids := make([]int64, 0, len(e.people))
+	at := make([]int, 0, len(e.people))
+	args := make([]any, 0, len(e.people)*strings.Count(row, "?"))
+	for i := range e.people {
+		if e.out[i].Err != nil {
+			continue
+		}
+		p, id := &e.people[i], e.store.db.NewID()
+		attributes := p.Attributes
+		if attributes == "" {
+			attributes = "{}"
+		}
+		ids, at = append(ids, id), append(at, i)
+		args = append(args, id, p.Address.String(), p.Address.Key(), p.Name, p.Locale, p.Timezone, attributes, now, now)
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	var added []int64
+	err := e.tx.Select(ctx, &added, `INSERT INTO subscribers (`+subscriberColumns+`) VALUES `+strings.Repeat(row+", ", len(ids)-1)+row+
+		` ON CONFLICT (key) DO NOTHING RETURNING id`, args...)
+	for _, id := range added {
+		if n, ok := slices.BinarySearch(ids, id); ok { // ids never go back
+			e.out[at[n]] = Enrolled{ID: id, Created: true}
+		}
+	}
+	return err
+}
+
+// subscribeCreated confirms those who were created a moment ago: they cannot
+// have said anything about this list before.
+func (e *enrolment) subscribeCreated(ctx context.Context, yes consent.Statement) error {
+	entries := make([]consent.Entry, 0, len(e.out))
+	for _, o := range e.out {
+		if o.Created {
+			entries = append(entries, consent.Entry{SubscriberID: o.ID, ListID: e.list, Act: consent.Given, Statement: yes})
+		}
+	}
+	now := e.store.db.Now().UnixMilli()
+	err := e.tx.Insert(ctx, `INSERT INTO subscriptions (`+subscriptionColumns+`)`, ``, len(entries), func(i int) []any {
+		return []any{e.list, entries[i].SubscriberID, string(Confirmed), now, now}
+	})
+	if err != nil {
+		return err
+	}
+	return consent.Record(ctx, e.tx, entries)
+}
+
+// enrollKnown hands on who is neither refused nor new.
+func (e *enrolment) enrollKnown(ctx context.Context, yes consent.Statement) error {
+	var known []Person
+	var at []int
+	for i, o := range e.out {
+		if o.Err == nil && !o.Created {
+			known, at = append(known, e.people[i]), append(at, i)
+		}
+	}
+	if len(known) == 0 {
+		return nil
+	}
+	enrolled, err := e.store.Enroll(ctx, e.tx, e.list, known, yes, false)
+	for n, o := range enrolled {
+		e.out[at[n]] = o
+	}
+	return err
+}

@@ -1,0 +1,102 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"facteur/campaign"
+	"facteur/internal/database"
+)
+
+// NewCampaign is a campaign's content and audience.
+type NewCampaign struct {
+	Name        string `json:"name" maxLength:"300" pattern:"^[^\\x00-\\x1f]*$"`
+	Subject     string `json:"subject" doc:"Liquid, as are html and text."`
+	HTML        string `json:"html,omitempty"`
+	Text        string `json:"text,omitempty" doc:"Made from the HTML, if left out."`
+	ListIDs     []ID   `json:"list_ids" maxItems:"60"`
+	SenderID    ID     `json:"sender_id"`
+	Segment     string `json:"segment,omitempty"`
+	OnUncertain string `json:"on_uncertain,omitempty" enum:"resend,hold" default:"resend" doc:"What becomes of a message whose answer was lost: sent once more, or held for a person."`
+}
+
+// CampaignLine is a campaign as a line of a list.
+type CampaignLine struct {
+	ID           ID         `json:"id"`
+	Name         string     `json:"name"`
+	Status       string     `json:"status" enum:"draft,scheduled,blocked,sending,paused,sent,cancelled"`
+	StatusReason string     `json:"status_reason"`
+	Subject      string     `json:"subject"`
+	ListIDs      []ID       `json:"list_ids"`
+	SenderID     ID         `json:"sender_id"`
+	Planned      bool       `json:"planned" doc:"Every delivery has been written; until then more recipients are to come."`
+	StartsAt     *time.Time `json:"starts_at"`
+	LaunchedAt   *time.Time `json:"launched_at"`
+	FinishedAt   *time.Time `json:"finished_at"`
+	CreatedAt    *time.Time `json:"created_at"`
+	UpdatedAt    *time.Time `json:"updated_at"`
+}
+
+// Campaign is a campaign with its content and its books.
+type Campaign struct {
+	CampaignLine
+	HTML        string           `json:"html"`
+	Text        string           `json:"text"`
+	Segment     string           `json:"segment"`
+	OnUncertain string           `json:"on_uncertain"`
+	Counts      campaign.Counts  `json:"counts" doc:"recipients = queued + sending + sent + deferred + failed + skipped + uncertain, always."`
+	Excluded    map[string]int64 `json:"excluded" doc:"How many of the lists were left out, by reason."`
+}
+
+func lineOf(c campaign.Campaign) CampaignLine {
+	return CampaignLine{ID: idOf(c.ID), Name: c.Name, Status: string(c.Status), StatusReason: c.StatusReason, Subject: c.Subject,
+		ListIDs: idsOf(c.ListIDs), SenderID: idOf(c.SenderID), Planned: c.Planned, StartsAt: at(c.StartsAt), LaunchedAt: at(c.LaunchedAt),
+		FinishedAt: at(c.FinishedAt), CreatedAt: at(c.CreatedAt), UpdatedAt: at(c.UpdatedAt)}
+}
+
+// show adds the books to a campaign.
+func show(ctx context.Context, store *campaign.Store, c campaign.Campaign) (Campaign, error) {
+	counts, err := store.Counts(ctx, c.ID)
+	return Campaign{CampaignLine: lineOf(c), HTML: c.HTML, Text: c.Text, Segment: c.Segment, OnUncertain: c.OnUncertain, Counts: counts, Excluded: c.Excluded}, err
+}
+
+func (n NewCampaign) campaign(id int64) campaign.Campaign {
+	return campaign.Campaign{ID: id, Name: n.Name, Subject: n.Subject, HTML: n.HTML, Text: n.Text, SenderID: n.SenderID.int(),
+		ListIDs: ints(n.ListIDs), Segment: n.Segment, OnUncertain: n.OnUncertain}
+}
+
+func (c *calls) createCampaign(ctx context.Context, tx *database.Tx, in *struct{ Body NewCampaign }) (Campaign, error) {
+	made, err := c.Campaigns.Create(ctx, tx, in.Body.campaign(0))
+	if err != nil {
+		return Campaign{}, err
+	}
+	return show(ctx, c.Campaigns.With(tx), made)
+}
+
+func (c *calls) updateCampaign(ctx context.Context, in *struct {
+	ByID
+	Body NewCampaign
+},
+) (out Campaign, err error) {
+	err = c.DB.Write(ctx, func(tx *database.Tx) error {
+		now, err := c.Campaigns.Update(ctx, tx, in.Body.campaign(in.id()))
+		if err == nil {
+			out, err = show(ctx, c.Campaigns.With(tx), now)
+		}
+		return err
+	})
+	return out, err
+}
+
+func (c *calls) campaigns(ctx context.Context, in *Paging) (Page[CampaignLine], error) {
+	all, err := c.Campaigns.Campaigns(ctx, in.Cursor.int(), in.Limit+1)
+	return pageOf(*in, all, func(c campaign.Campaign) int64 { return c.ID }, lineOf), err
+}
+
+func (c *calls) campaign(ctx context.Context, in *ByID) (Campaign, error) {
+	found, err := c.Campaigns.Campaign(ctx, in.id())
+	if err != nil {
+		return Campaign{}, err
+	}
+	return show(ctx, c.Campaigns, found)
+}

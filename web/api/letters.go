@@ -1,0 +1,103 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"facteur/internal/address"
+	"facteur/internal/database"
+	"facteur/sending"
+)
+
+// Test asks for a campaign's mail before anybody else gets it.
+type Test struct {
+	To           []string `json:"to" minItems:"1" maxItems:"10" example:"[\"ada@example.com\"]"`
+	SubscriberID ID       `json:"subscriber_id,omitempty" doc:"As this person would get it."`
+}
+
+// Letter is a mail to one address outside a campaign's run.
+type Letter struct {
+	ID           ID         `json:"id"`
+	Kind         string     `json:"kind"`
+	Email        string     `json:"email"`
+	SubscriberID *ID        `json:"subscriber_id"`
+	Status       string     `json:"status" enum:"queued,sending,sent,deferred,failed,skipped,uncertain"`
+	Attempts     int        `json:"attempts"`
+	Code         int        `json:"code" doc:"Of the last SMTP answer; 0: none yet."`
+	Enhanced     string     `json:"enhanced"`
+	Answer       string     `json:"answer"`
+	CreatedAt    *time.Time `json:"created_at"`
+	SettledAt    *time.Time `json:"settled_at"`
+}
+
+// Letters are those that a call has written.
+type Letters struct {
+	Letters []Letter `json:"letters"`
+}
+
+func letterOf(l sending.Letter) Letter {
+	out := Letter{ID: idOf(l.ID), Kind: l.Kind, Email: l.Email, Status: l.Status, Attempts: l.Attempts, Code: l.Code, Enhanced: l.Enhanced,
+		Answer: l.Answer, CreatedAt: at(l.CreatedAt), SettledAt: at(l.SettledAt)}
+	if l.SubscriberID != 0 {
+		id := idOf(l.SubscriberID)
+		out.SubscriberID = &id
+	}
+	return out
+}
+
+// test composes the mails first; the transaction only writes them.
+func (c *calls) test(ctx context.Context, in *struct {
+	ByID
+	Body Test
+},
+) (func(context.Context, *database.Tx) (Letters, error), error) {
+	mail, err := c.Campaigns.Campaign(ctx, in.id())
+	if err != nil {
+		return nil, err
+	}
+	mail.Subject = "[Test] " + mail.Subject
+	person := in.Body.SubscriberID.int()
+	if in.Body.SubscriberID != "" {
+		if _, err := c.People.Subscriber(ctx, person); err != nil {
+			return nil, onField("subscriber_id", err)
+		}
+	}
+	letters := make([]sending.Letter, len(in.Body.To))
+	for i, to := range in.Body.To {
+		a, err := address.Parse(to)
+		if err != nil {
+			return nil, onField(fmt.Sprintf("to[%d]", i), err)
+		}
+		l := sending.Letter{ID: c.DB.NewID(), Kind: sending.TestLetter, CampaignID: mail.ID, SubscriberID: person, SenderID: mail.SenderID,
+			Email: a.Wire(), Status: "queued", CreatedAt: c.DB.Now().UnixMilli()}
+		message, err := c.ComposeTest(ctx, mail, a.Wire(), person, l.ID)
+		if err != nil {
+			return nil, err
+		}
+		l.Message = string(message)
+		letters[i] = l
+	}
+	return func(ctx context.Context, tx *database.Tx) (Letters, error) {
+		out := Letters{make([]Letter, len(letters))}
+		for i, l := range letters {
+			if err := c.Sending.WriteLetter(ctx, tx, l); err != nil {
+				return Letters{}, err
+			}
+			out.Letters[i] = letterOf(l)
+		}
+		return out, nil
+	}, nil
+}
+
+func (c *calls) letters(ctx context.Context, in *struct {
+	ByID
+	Limit int `query:"limit" default:"50" minimum:"1" maximum:"500"`
+},
+) (Page[Letter], error) {
+	if _, err := c.Campaigns.Campaign(ctx, in.id()); err != nil {
+		return Page[Letter]{}, err
+	}
+	found, err := c.Sending.Letters(ctx, in.id(), in.Limit)
+	return pageOf(Paging{Limit: in.Limit}, found, func(l sending.Letter) int64 { return l.ID }, letterOf), err
+}

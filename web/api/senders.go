@@ -1,0 +1,119 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"facteur/internal/database"
+	"facteur/sending"
+)
+
+// NewDomain is a domain to send from.
+type NewDomain struct {
+	Name       string `json:"name" maxLength:"253" example:"example.com"`
+	Warmup     string `json:"warmup,omitempty" enum:"conservative,none" default:"conservative"`
+	DKIM       *bool  `json:"dkim,omitempty" default:"true"`
+	ReturnPath string `json:"return_path,omitempty" maxLength:"253" doc:"Where bounces go; bounces.NAME if left out."`
+}
+
+// Domain is a domain that mail is sent from.
+type Domain struct {
+	ID         ID         `json:"id"`
+	Name       string     `json:"name"`
+	ReturnPath string     `json:"return_path"`
+	Warmup     string     `json:"warmup"`
+	DKIM       bool       `json:"dkim"`
+	DNS        []Record   `json:"dns" doc:"What to publish."`
+	CreatedAt  *time.Time `json:"created_at"`
+}
+
+// Record is a DNS record to publish.
+type Record struct {
+	Name  string `json:"name"`
+	Type  string `json:"type"`
+	Value string `json:"value"`
+	Why   string `json:"why"`
+}
+
+func domainOf(d sending.Domain, ips []string) Domain {
+	out := Domain{ID: idOf(d.ID), Name: d.Name, ReturnPath: d.ReturnPath, Warmup: d.Warmup, DKIM: d.DKIM, CreatedAt: at(d.CreatedAt)}
+	for _, r := range d.Records(ips) {
+		out.DNS = append(out.DNS, Record{r.Name, r.Type, r.Value, r.Why})
+	}
+	return out
+}
+
+// egressIPs are the addresses that any relay sends from.
+func egressIPs(ctx context.Context, s *sending.Store) ([]string, error) {
+	relays, err := s.Relays(ctx)
+	var ips []string
+	seen := map[string]bool{}
+	for _, r := range relays {
+		for _, ip := range egress(r) {
+			if !seen[ip] {
+				seen[ip] = true
+				ips = append(ips, ip)
+			}
+		}
+	}
+	return ips, err
+}
+
+func (c *calls) createDomain(ctx context.Context, tx *database.Tx, in *struct{ Body NewDomain }) (Domain, error) {
+	b := in.Body
+	d, err := c.Sending.CreateDomain(ctx, tx, sending.Domain{Name: b.Name, Warmup: b.Warmup, DKIM: b.DKIM == nil || *b.DKIM, ReturnPath: b.ReturnPath})
+	if err != nil {
+		return Domain{}, err
+	}
+	ips, err := egressIPs(ctx, c.Sending.With(tx))
+	return domainOf(d, ips), err
+}
+
+func (c *calls) domains(ctx context.Context, in *Paging) (Page[Domain], error) {
+	all, err := c.Sending.Domains(ctx)
+	if err != nil {
+		return Page[Domain]{}, err
+	}
+	ips, err := egressIPs(ctx, c.Sending)
+	id := func(d sending.Domain) int64 { return d.ID }
+	return pageOf(*in, after(*in, all, id), id, func(d sending.Domain) Domain { return domainOf(d, ips) }), err
+}
+
+// NewSender is as whom mail is to be sent.
+type NewSender struct {
+	FromEmail     string `json:"from_email" example:"news@example.com"`
+	FromName      string `json:"from_name,omitempty" maxLength:"200"`
+	ReplyTo       string `json:"reply_to,omitempty"`
+	PostalAddress string `json:"postal_address" maxLength:"1000" doc:"Stands at the bottom of every mail."`
+	RelayIDs      []ID   `json:"relay_ids" maxItems:"50"`
+}
+
+// Sender is as whom mail is sent.
+type Sender struct {
+	ID            ID         `json:"id"`
+	DomainID      ID         `json:"domain_id"`
+	FromEmail     string     `json:"from_email"`
+	FromName      string     `json:"from_name"`
+	ReplyTo       string     `json:"reply_to"`
+	PostalAddress string     `json:"postal_address"`
+	RelayIDs      []ID       `json:"relay_ids"`
+	CreatedAt     *time.Time `json:"created_at"`
+}
+
+func senderOf(s sending.Sender) Sender {
+	return Sender{ID: idOf(s.ID), DomainID: idOf(s.DomainID), FromEmail: s.FromEmail, FromName: s.FromName, ReplyTo: s.ReplyTo,
+		PostalAddress: s.PostalAddress, RelayIDs: idsOf(s.RelayIDs), CreatedAt: at(s.CreatedAt)}
+}
+
+func (c *calls) createSender(ctx context.Context, tx *database.Tx, in *struct{ Body NewSender }) (Sender, error) {
+	b := in.Body
+	s, err := c.Sending.CreateSender(ctx, tx, sending.Sender{FromEmail: b.FromEmail, FromName: b.FromName, ReplyTo: b.ReplyTo,
+		PostalAddress: b.PostalAddress, RelayIDs: ints(b.RelayIDs)})
+	return senderOf(s), err
+}
+
+func (c *calls) senders(ctx context.Context, in *Paging) (Page[Sender], error) {
+	all, err := c.Sending.Senders(ctx)
+	id := func(s sending.Sender) int64 { return s.ID }
+	return pageOf(*in, after(*in, all, id), id, senderOf), err
+}

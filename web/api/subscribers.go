@@ -1,0 +1,199 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"facteur/internal/address"
+	"facteur/internal/database"
+	"facteur/subscribers"
+	"facteur/subscribers/consent"
+)
+
+// NewSubscriber is a person brought to a list.
+type NewSubscriber struct {
+	Email      string     `json:"email" example:"ada@example.com"`
+	Name       string     `json:"name,omitempty" maxLength:"300"`
+	Locale     string     `json:"locale,omitempty" maxLength:"35" example:"fr"`
+	Timezone   string     `json:"timezone,omitempty" maxLength:"64" example:"Europe/Paris"`
+	Attributes Attributes `json:"attributes,omitempty"`
+	Consent    *Consent   `json:"consent,omitempty" doc:"The yes this person gave elsewhere. Needed on a list with opt_in double."`
+}
+
+// Consent is a yes as its bringer states it.
+type Consent struct {
+	Basis   string    `json:"basis" enum:"double_opt_in,opt_in,customer,contract,legitimate_interest_b2b"`
+	Source  string    `json:"source" maxLength:"500" doc:"Where it was given." example:"checkout of the shop"`
+	At      time.Time `json:"at" doc:"When it was given."`
+	Wording string    `json:"wording,omitempty" maxLength:"5000" doc:"The words agreed to."`
+}
+
+// Subscriber is a person.
+type Subscriber struct {
+	ID            ID             `json:"id"`
+	Email         string         `json:"email"`
+	Name          string         `json:"name"`
+	Locale        string         `json:"locale"`
+	Timezone      string         `json:"timezone"`
+	Attributes    Attributes     `json:"attributes"`
+	CreatedAt     *time.Time     `json:"created_at"`
+	UpdatedAt     *time.Time     `json:"updated_at"`
+	Subscriptions []Subscription `json:"subscriptions,omitempty" doc:"Only where one person is asked for."`
+}
+
+// Subscription is where a person stands with a list.
+type Subscription struct {
+	ListID      ID         `json:"list_id"`
+	Status      string     `json:"status" enum:"pending,confirmed,unsubscribed"`
+	ConfirmedAt *time.Time `json:"confirmed_at"`
+	ChangedAt   *time.Time `json:"changed_at"`
+}
+
+// Subscribed is a person as they stand with one list.
+type Subscribed struct {
+	Subscriber
+	ListID      ID         `json:"list_id"`
+	Status      string     `json:"status" enum:"pending,confirmed,unsubscribed"`
+	ConfirmedAt *time.Time `json:"confirmed_at"`
+}
+
+func subscriberOf(p subscribers.Subscriber) Subscriber {
+	return Subscriber{ID: idOf(p.ID), Email: p.Email, Name: p.Name, Locale: p.Locale, Timezone: p.Timezone, Attributes: Attributes(p.Attributes),
+		CreatedAt: at(p.CreatedAt), UpdatedAt: at(p.UpdatedAt)}
+}
+
+func (c *calls) subscribe(ctx context.Context, tx *database.Tx, in *struct {
+	ByID
+	Body NewSubscriber
+},
+) (Subscribed, error) {
+	people := c.People.With(tx)
+	list, err := people.List(ctx, in.id())
+	if err != nil {
+		return Subscribed{}, err
+	}
+	person, err := in.Body.person()
+	if err != nil {
+		return Subscribed{}, err
+	}
+	yes, err := in.Body.Consent.statement(list.OptIn, c.DB.Now())
+	if err != nil {
+		return Subscribed{}, err
+	}
+	done, err := people.Enroll(ctx, tx, list.ID, []subscribers.Person{person}, yes, true)
+	if err == nil {
+		err = done[0].Err
+	}
+	if err != nil {
+		return Subscribed{}, err
+	}
+	return c.subscribed(ctx, people, list.ID, done[0].ID)
+}
+
+// subscribed shows a person as they stand with one list.
+func (c *calls) subscribed(ctx context.Context, people *subscribers.Store, listID, id int64) (Subscribed, error) {
+	p, err := people.Subscriber(ctx, id)
+	if err != nil {
+		return Subscribed{}, err
+	}
+	subs, err := people.Subscriptions(ctx, id)
+	if err != nil {
+		return Subscribed{}, err
+	}
+	for _, s := range subs {
+		if s.ListID == listID {
+			return Subscribed{subscriberOf(p), idOf(listID), string(s.Status), at(s.ConfirmedAt)}, nil
+		}
+	}
+	return Subscribed{}, fmt.Errorf("subscription of %d to list %d: %w", id, listID, database.ErrNotFound)
+}
+
+func (n NewSubscriber) person() (subscribers.Person, error) {
+	a, err := address.Parse(n.Email)
+	if err != nil {
+		return subscribers.Person{}, onField("email", err)
+	}
+	if _, err := time.LoadLocation(n.Timezone); err != nil {
+		return subscribers.Person{}, invalid("timezone", fmt.Sprintf("%q is not a time zone: want a name such as Europe/Paris", n.Timezone))
+	}
+	return subscribers.Person{Address: a, Name: strings.TrimSpace(n.Name), Locale: n.Locale, Timezone: n.Timezone, Attributes: string(n.Attributes)}, nil
+}
+
+// statement is the consent that was given, or the sign-up itself where the list trusts it.
+func (s *Consent) statement(list subscribers.OptIn, now time.Time) (consent.Statement, error) {
+	if s == nil && list == subscribers.Single {
+		return consent.Statement{Basis: consent.OptIn, Source: "api", At: now}, nil
+	}
+	if s == nil {
+		return consent.Statement{}, onField("consent", fmt.Errorf("%w: confirmation by mail is not available yet: state the consent, or use a list with opt_in single", subscribers.ErrNoConsent))
+	}
+	yes := consent.Statement{Basis: consent.Basis(s.Basis), Source: s.Source, At: s.At, Wording: s.Wording}
+	return yes, stated(yes, "consent.", now)
+}
+
+// stated refuses a statement, naming the field, which is the first word of what is wrong with it.
+func stated(yes consent.Statement, prefix string, now time.Time) error {
+	if err := yes.Check(now); err != nil {
+		field, reason, _ := strings.Cut(err.Error(), " ")
+		return invalid(prefix+field, reason)
+	}
+	return nil
+}
+
+func (c *calls) subscribers(ctx context.Context, in *struct {
+	Paging
+	Email string `query:"email" doc:"Only the person with this address."`
+},
+) (Page[Subscriber], error) {
+	var found []subscribers.Subscriber
+	var err error
+	if in.Email == "" {
+		found, err = c.People.Subscribers(ctx, in.Cursor.int(), in.Limit+1)
+	} else {
+		found, err = c.byEmail(ctx, in.Email)
+	}
+	return pageOf(in.Paging, found, func(p subscribers.Subscriber) int64 { return p.ID }, subscriberOf), err
+}
+
+func (c *calls) byEmail(ctx context.Context, email string) ([]subscribers.Subscriber, error) {
+	a, err := address.Parse(email)
+	if err != nil {
+		return nil, onField("email", err)
+	}
+	p, err := c.People.SubscriberByKey(ctx, a.Key())
+	if errors.Is(err, database.ErrNotFound) {
+		return nil, nil
+	}
+	return []subscribers.Subscriber{p}, err
+}
+
+func (c *calls) subscriber(ctx context.Context, in *ByID) (Subscriber, error) {
+	p, err := c.People.Subscriber(ctx, in.id())
+	if err != nil {
+		return Subscriber{}, err
+	}
+	subs, err := c.People.Subscriptions(ctx, p.ID)
+	out := subscriberOf(p)
+	for _, s := range subs {
+		out.Subscriptions = append(out.Subscriptions, Subscription{idOf(s.ListID), string(s.Status), at(s.ConfirmedAt), at(s.ChangedAt)})
+	}
+	return out, err
+}
+
+func (c *calls) listSubscribers(ctx context.Context, in *struct {
+	ByID
+	Paging
+	Status string `query:"status" enum:"pending,confirmed,unsubscribed"`
+},
+) (Page[Subscribed], error) {
+	if _, err := c.People.List(ctx, in.id()); err != nil {
+		return Page[Subscribed]{}, err
+	}
+	found, err := c.People.Listed(ctx, in.id(), subscribers.Status(in.Status), in.Cursor.int(), in.Limit+1)
+	return pageOf(in.Paging, found, func(p subscribers.Listed) int64 { return p.ID }, func(p subscribers.Listed) Subscribed {
+		return Subscribed{subscriberOf(p.Subscriber), idOf(in.id()), string(p.Status), at(p.ConfirmedAt)}
+	}), err
+}
