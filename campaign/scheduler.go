@@ -93,7 +93,10 @@ func (s *Scheduler) lead(ctx context.Context) bool {
 	if s.lease == nil {
 		lease, err := s.store.db.Acquire(ctx, "scheduler", s.process.Session(), leaseTTL)
 		if err != nil {
-			if !errors.Is(err, database.ErrConflict) && ctx.Err() == nil {
+			if errors.Is(err, database.ErrConflict) {
+				err = s.process.Unseat(ctx, "scheduler")
+			}
+			if err != nil && ctx.Err() == nil {
 				s.log.Error("scheduler lease", "error", err)
 			}
 			return false

@@ -199,3 +199,14 @@ func (s *Store) remember(ctx context.Context, tx *database.Tx, list []Settled) e
 		return []any{s.db.NewID(), v.CampaignID, v.SubscriberID, v.Attempt, v.RelayID, string(v.Status), v.Outcome.Code, v.Outcome.Enhanced, v.Outcome.Text, now}
 	})
 }
+
+// HoldDoubts lets every doubt of a relay that would be sent again by machine
+// wait for a person instead.
+func (s *Store) HoldDoubts(ctx context.Context, tx *database.Tx, relayID int64) error {
+	_, err := tx.Exec(ctx, `UPDATE deliveries SET wait = 3, not_before = 0 WHERE relay_id = ? AND status = 'uncertain' AND wait = 2
+		AND campaign_id IN (SELECT id FROM campaigns WHERE status IN ('sending', 'paused'))`, relayID)
+	if err != nil {
+		return fmt.Errorf("hold the doubts of relay %d: %w", relayID, err)
+	}
+	return nil
+}

@@ -53,6 +53,9 @@ type Trouble struct {
 	Reason  string
 	Refused bool // it answered, and refused us; ten rests in a row stop it
 	Doubts  bool // answers to begun messages get lost
+	// Hold: they do so as a rule and not in one outage, so what is in doubt now
+	// waits for a person; sent again by machine, it would be doubled.
+	Hold bool
 }
 
 // RestFor is how long the nth rest in a row lasts: 2 s doubling to 1 min for a
@@ -155,7 +158,10 @@ type Streak struct {
 }
 
 // doubtsInARow and doubtShare are when lost answers are not rare: five in a
-// row, or more than one in a hundred of the last 500.
+// row, as when a relay is stopped, or more than one in a hundred of the last
+// 500, as when it swallows some. After five in a row, the probe tells: when
+// its answer comes, the doubts are sent once more; when it is lost too, they
+// are held.
 const (
 	doubtsInARow = 5
 	doubtShare   = 5 // of 500
@@ -177,9 +183,10 @@ func (s *Streak) See(o Outcome, suspect bool) (Trouble, bool) {
 		s.lost++
 		s.doubts++
 		s.refused = 0
-		if suspect || s.doubts >= doubtsInARow || s.seen == len(s.recent) && s.lost > doubtShare {
+		often := s.seen == len(s.recent) && s.lost > doubtShare
+		if suspect || often || s.doubts >= doubtsInARow {
 			*s = Streak{}
-			return Trouble{Reason: "answers to sent messages get lost: " + o.Text, Doubts: true}, true
+			return Trouble{Reason: "answers to sent messages get lost: " + o.Text, Doubts: true, Hold: suspect || often}, true
 		}
 		return Trouble{}, false
 	case o.AboutUs():

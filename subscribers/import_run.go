@@ -82,17 +82,21 @@ func (im *Importer) claim(row *importRow) (*os.File, error) {
 }
 
 // work does what is left of an import. It returns when the import is over and
-// its file removed, or when ctx has ended.
+// its file removed, when ctx has ended, or when not even its end can be written.
 func (im *Importer) work(ctx context.Context, id int64, file *os.File) {
 	for {
 		err := im.pages(ctx, id, file)
-		if err != nil && ctx.Err() == nil && !errors.Is(err, database.ErrUnavailable) && !errors.Is(err, errOvertaken) {
+		if err != nil && ctx.Err() == nil && !passes(err) {
 			err = im.fail(ctx, id, err)
 		}
-		if err == nil && file != nil {
-			err = os.Remove(file.Name())
-		}
-		if err == nil || ctx.Err() != nil {
+		switch {
+		case err == nil:
+			im.discard(file)
+			return
+		case ctx.Err() != nil:
+			return
+		case !passes(err):
+			im.log.Error("import stands still", "import", id, "error", err)
 			return
 		}
 		im.log.Warn("import waits", "import", id, "error", err)
@@ -101,6 +105,21 @@ func (im *Importer) work(ctx context.Context, id int64, file *os.File) {
 			return
 		case <-time.After(importRetry):
 		}
+	}
+}
+
+// passes tells whether going on from the saved progress may help.
+func passes(err error) bool {
+	return errors.Is(err, database.ErrUnavailable) || errors.Is(err, errOvertaken)
+}
+
+// discard removes the file of an import that is over; what stays is for the next sweep.
+func (im *Importer) discard(file *os.File) {
+	if file == nil {
+		return
+	}
+	if err := os.Remove(file.Name()); err != nil && !errors.Is(err, os.ErrNotExist) {
+		im.log.Warn("spooled file stays", "file", file.Name(), "error", err)
 	}
 }
 
@@ -143,9 +162,10 @@ func (im *Importer) pages(ctx context.Context, id int64, file *os.File) error {
 // transaction; row is changed only when it has committed.
 func (im *Importer) commit(ctx context.Context, row *importRow, page *importPage) error {
 	var next importRow
+	people := page.persons()
 	err := im.db.Write(ctx, func(tx *database.Tx) error {
 		next = *row
-		enrolled, err := im.enroll(ctx, tx, row, page.persons())
+		enrolled, err := im.enroll(ctx, tx, row, people)
 		if err != nil {
 			return err
 		}

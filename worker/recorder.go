@@ -108,12 +108,12 @@ func (r *Recorder) judge(group []*turn) {
 		for _, e := range t.ended {
 			o := sending.Judge(e.Result)
 			t.outcomes = append(t.outcomes, o)
+			if t.line.pool.Down() && o.Verdict != sending.Sent {
+				continue // of the outage that it rests for
+			}
 			if trouble, rest := t.line.streak.See(o, t.line.suspect.Load()); rest {
 				t.trouble, t.rest = trouble, true
 				t.line.suspect.Store(true)
-				if t.line.pool.Down() { // others saw it in the same moment
-					continue
-				}
 				t.line.pool.Rest()
 				r.log.Warn("relay rests", "relay", t.line.relay.ID, "reason", trouble.Reason)
 			} else if o.Verdict == sending.Sent && t.line.suspect.CompareAndSwap(true, false) {
@@ -176,6 +176,7 @@ func (r *Recorder) commit(group []*turn) error {
 // settle writes all answers of the group, and the rests they call for.
 func (r *Recorder) settle(ctx context.Context, tx *database.Tx, group []*turn, tally campaign.Tally) error {
 	var settled []campaign.Settled
+	var swallowing []int64
 	now := r.db.Now()
 	for _, t := range group {
 		rested := t.line.relay.Rested(now.UnixMilli())
@@ -197,6 +198,9 @@ func (r *Recorder) settle(ctx context.Context, tx *database.Tx, group []*turn, t
 				return err
 			}
 			t.line.relay.Health = health
+			if t.trouble.Hold {
+				swallowing = append(swallowing, t.line.relay.ID)
+			}
 		}
 		if t.recover {
 			if err := r.senders.Recovered(ctx, tx, t.line.relay.ID); err != nil {
@@ -204,7 +208,15 @@ func (r *Recorder) settle(ctx context.Context, tx *database.Tx, group []*turn, t
 			}
 		}
 	}
-	return r.campaigns.Settle(ctx, tx, settled, tally)
+	if err := r.campaigns.Settle(ctx, tx, settled, tally); err != nil {
+		return err
+	}
+	for _, id := range swallowing {
+		if err := r.campaigns.HoldDoubts(ctx, tx, id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // begin asks every guard and begins those whom all let pass.

@@ -26,6 +26,7 @@ type options struct {
 	connections int
 	engines     string
 	only        string
+	keep        bool
 	pause       time.Duration // how long things are stopped or suspended
 }
 
@@ -36,6 +37,7 @@ func main() {
 	flag.StringVar(&o.engines, "engines", "sqlite,postgres", "which to drill")
 	flag.StringVar(&o.only, "only", "", "run only the drills whose name contains this")
 	flag.DurationVar(&o.pause, "pause", 30*time.Second, "how long servers are stopped; processes are suspended twice as long")
+	flag.BoolVar(&o.keep, "keep", false, "keep the folder with databases and logs")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -50,7 +52,11 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
+	if o.keep {
+		fmt.Fprintln(os.Stderr, "kept in", dir)
+	} else {
+		defer func() { _ = os.RemoveAll(dir) }()
+	}
 	binary, err := rig.Build(ctx, dir)
 	if err != nil {
 		return err

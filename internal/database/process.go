@@ -55,6 +55,8 @@ type nodeRow struct {
 	Gone       bool  `db:"gone"`
 }
 
+const nodeColumns = `node, session, host, pid, lock_file, lease_until, high_ms, gone`
+
 // Join takes a free node number, holds a lock file in dir as a proof of life
 // for others on this host, and renews its lease until [Process.Leave].
 func Join(ctx context.Context, db *DB, dir string) (*Process, error) {
@@ -91,7 +93,7 @@ func (p *Process) enter(ctx context.Context, tx *Tx) error {
 		return err
 	}
 	var rows []nodeRow
-	if err := tx.Select(ctx, &rows, `SELECT node, session, host, pid, lock_file, lease_until, high_ms, gone FROM nodes ORDER BY node`); err != nil {
+	if err := tx.Select(ctx, &rows, `SELECT `+nodeColumns+` FROM nodes ORDER BY node`); err != nil {
 		return err
 	}
 	node, high := int64(len(rows)), int64(0)
@@ -197,13 +199,13 @@ func (p *Process) Silent(ctx context.Context, tx *Tx) ([]Peer, error) {
 		return nil, err
 	}
 	var rows []nodeRow
-	err = tx.Select(ctx, &rows, `SELECT node, session, host, pid, lock_file, lease_until, high_ms, gone FROM nodes WHERE session <> 0 AND session <> ?`, p.Session())
+	err = tx.Select(ctx, &rows, `SELECT `+nodeColumns+` FROM nodes WHERE session <> 0 AND session <> ?`, p.Session())
 	if err != nil {
 		return nil, err
 	}
 	var peers []Peer
 	for _, r := range rows {
-		r.Proven = r.Gone || p.db.engine == SQLite || (r.Host == hostID() && unlocked(r.LockFile))
+		r.Proven = p.proven(r)
 		if r.Proven || r.LeaseUntil <= now {
 			peers = append(peers, r.Peer)
 		}
@@ -239,4 +241,34 @@ func hostID() string {
 	}
 	boot, _ := os.ReadFile(filepath.FromSlash("/proc/sys/kernel/random/boot_id"))
 	return name + "/" + strings.TrimSpace(string(boot)) + "/" + strconv.Itoa(os.Getuid())
+}
+
+// Unseat frees the lease called name when its holder is proven to have ended,
+// so that a successor need not wait for the lease to lapse.
+func (p *Process) Unseat(ctx context.Context, name string) error {
+	return p.db.Write(ctx, func(tx *Tx) error {
+		var holder int64
+		if err := tx.Get(ctx, &holder, `SELECT holder FROM leases WHERE name = ?`, name); err != nil {
+			return err
+		}
+		if holder == p.Session() {
+			return nil
+		}
+		var row nodeRow
+		err := tx.Get(ctx, &row, `SELECT `+nodeColumns+` FROM nodes WHERE session = ?`, holder)
+		switch {
+		case errors.Is(err, ErrNotFound): // written off already
+		case err != nil:
+			return err
+		case !p.proven(row):
+			return nil
+		}
+		_, err = tx.Exec(ctx, `UPDATE leases SET until_ms = 0 WHERE name = ? AND holder = ?`, name, holder)
+		return err
+	})
+}
+
+// proven tells whether the process of the row is known to have ended.
+func (p *Process) proven(r nodeRow) bool {
+	return r.Gone || p.db.engine == SQLite || (r.Host == hostID() && unlocked(r.LockFile))
 }

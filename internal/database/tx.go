@@ -228,7 +228,7 @@ func (tx *Tx) Insert(ctx context.Context, into, conflict string, n int, values f
 		}
 		row := "(" + strings.Repeat("?, ", len(args)/size-1) + "?)"
 		query := into + " VALUES " + strings.Repeat(row+", ", size-1) + row + " " + conflict
-		var none []struct{}
+		var none []struct{} // as a query, whose parameters SQLite's driver hands over in one call
 		if err := tx.Select(ctx, &none, query, args...); err != nil {
 			return err
 		}

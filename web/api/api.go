@@ -94,4 +94,6 @@ const introduction = `Lists, people, relays, domains, senders, campaigns: everyt
 
 Every call carries a token: ` + "`Authorization: Bearer …`" + `. A POST may carry an ` + "`Idempotency-Key`" + `: repeated within
 24 hours it is answered as before, and done once. Ids are strings, times are RFC 3339 in UTC, errors are problem
-documents (RFC 9457) with a stable ` + "`code`" + `. Lists come in pages: give a page's ` + "`next`" + ` as ` + "`cursor`" + `.`
+documents (RFC 9457) with a stable ` + "`code`" + `. Lists come in pages: give a page's ` + "`next`" + ` as ` + "`cursor`" + `.
+
+The same for programs: [openapi.json](/openapi.json)`

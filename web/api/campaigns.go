@@ -10,13 +10,13 @@ import (
 
 // NewCampaign is a campaign's content and audience.
 type NewCampaign struct {
-	Name        string `json:"name" maxLength:"300" pattern:"^[^\\x00-\\x1f]*$"`
-	Subject     string `json:"subject" doc:"Liquid, as are html and text."`
-	HTML        string `json:"html,omitempty"`
-	Text        string `json:"text,omitempty" doc:"Made from the HTML, if left out."`
+	Name        string `json:"name" maxLength:"300" pattern:"^[^\\x00-\\x1f]*$" example:"May"`
+	Subject     string `json:"subject" example:"News for {{ name }}" doc:"Liquid, as are html and text."`
+	HTML        string `json:"html,omitempty" example:"<p>Hello {{ name }}</p>"`
+	Text        string `json:"text,omitempty" example:"" doc:"Made from the HTML, if left out."`
 	ListIDs     []ID   `json:"list_ids" maxItems:"60"`
 	SenderID    ID     `json:"sender_id"`
-	Segment     string `json:"segment,omitempty"`
+	Segment     string `json:"segment,omitempty" example:""`
 	OnUncertain string `json:"on_uncertain,omitempty" enum:"resend,hold" default:"resend" doc:"What becomes of a message whose answer was lost: sent once more, or held for a person."`
 }
 
@@ -49,9 +49,11 @@ type Campaign struct {
 }
 
 func lineOf(c campaign.Campaign) CampaignLine {
-	return CampaignLine{ID: idOf(c.ID), Name: c.Name, Status: string(c.Status), StatusReason: c.StatusReason, Subject: c.Subject,
+	return CampaignLine{
+		ID: idOf(c.ID), Name: c.Name, Status: string(c.Status), StatusReason: c.StatusReason, Subject: c.Subject,
 		ListIDs: idsOf(c.ListIDs), SenderID: idOf(c.SenderID), Planned: c.Planned, StartsAt: at(c.StartsAt), LaunchedAt: at(c.LaunchedAt),
-		FinishedAt: at(c.FinishedAt), CreatedAt: at(c.CreatedAt), UpdatedAt: at(c.UpdatedAt)}
+		FinishedAt: at(c.FinishedAt), CreatedAt: at(c.CreatedAt), UpdatedAt: at(c.UpdatedAt),
+	}
 }
 
 // show adds the books to a campaign.
@@ -61,8 +63,10 @@ func show(ctx context.Context, store *campaign.Store, c campaign.Campaign) (Camp
 }
 
 func (n NewCampaign) campaign(id int64) campaign.Campaign {
-	return campaign.Campaign{ID: id, Name: n.Name, Subject: n.Subject, HTML: n.HTML, Text: n.Text, SenderID: n.SenderID.int(),
-		ListIDs: ints(n.ListIDs), Segment: n.Segment, OnUncertain: n.OnUncertain}
+	return campaign.Campaign{
+		ID: id, Name: n.Name, Subject: n.Subject, HTML: n.HTML, Text: n.Text, SenderID: n.SenderID.int(),
+		ListIDs: ints(n.ListIDs), Segment: n.Segment, OnUncertain: n.OnUncertain,
+	}
 }
 
 func (c *calls) createCampaign(ctx context.Context, tx *database.Tx, in *struct{ Body NewCampaign }) (Campaign, error) {

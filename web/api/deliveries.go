@@ -73,8 +73,10 @@ func (c *calls) emails(ctx context.Context, found []campaign.Delivery) (map[int6
 }
 
 func deliveryOf(d campaign.Delivery) Delivery {
-	out := Delivery{SubscriberID: idOf(d.SubscriberID), Status: string(d.Status), Reason: d.Reason, Attempts: d.Attempts, Doubts: d.Doubts,
-		Code: d.Code, Enhanced: d.Enhanced, Answer: d.Answer, FirstAt: at(d.FirstAt), BegunAt: at(d.BegunAt), SettledAt: at(d.SettledAt)}
+	out := Delivery{
+		SubscriberID: idOf(d.SubscriberID), Status: string(d.Status), Reason: d.Reason, Attempts: d.Attempts, Doubts: d.Doubts,
+		Code: d.Code, Enhanced: d.Enhanced, Answer: d.Answer, FirstAt: at(d.FirstAt), BegunAt: at(d.BegunAt), SettledAt: at(d.SettledAt),
+	}
 	if d.Status == campaign.Deferred || d.Status == campaign.Uncertain {
 		out.NextAttemptAt = at(d.NotBefore)
 	}

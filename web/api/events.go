@@ -16,6 +16,7 @@ import (
 )
 
 const (
+	eventStream  = "text/event-stream"
 	eventEvery   = 500 * time.Millisecond // while sending
 	commentEvery = 15 * time.Second       // while nothing happens, so that nobody hangs up
 	rateOver     = 5 * time.Second
@@ -37,7 +38,7 @@ func (c *calls) live(api huma.API, op huma.Operation) {
 	op.Description += "\n\nServer-sent events named `counts`, at least one a second while the campaign is sending, and a last one when it is sent or cancelled."
 	data := api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Progress](), true, "")
 	op.Responses["200"] = &huma.Response{Description: "Each event's data is a Progress.", Content: map[string]*huma.MediaType{
-		"text/event-stream": {Schema: &huma.Schema{Type: huma.TypeString, Extensions: map[string]any{"contentMediaType": "application/json", "contentSchema": data}}},
+		eventStream: {Schema: &huma.Schema{Type: huma.TypeString, Extensions: map[string]any{"contentMediaType": "application/json", "contentSchema": data}}},
 	}}
 	huma.Register(api, op, func(ctx context.Context, in *ByID) (*huma.StreamResponse, error) {
 		first, err := c.progress(ctx, in.id())
@@ -46,6 +47,10 @@ func (c *calls) live(api huma.API, op huma.Operation) {
 		}
 		return &huma.StreamResponse{Body: func(h huma.Context) {
 			r, w := humago.Unwrap(h)
+			if r.Method == http.MethodHead {
+				w.Header().Set("Content-Type", eventStream)
+				return
+			}
 			c.follow(r.Context(), w, in.id(), first)
 		}}, nil
 	})
@@ -63,7 +68,7 @@ func (c *calls) progress(ctx context.Context, id int64) (Progress, error) {
 // follow sends events until the campaign has ended, the client has gone or the
 // server is ending.
 func (c *calls) follow(ctx context.Context, w http.ResponseWriter, id int64, now Progress) {
-	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Content-Type", eventStream)
 	w.Header().Set("X-Accel-Buffering", "no") // proxies must not gather events
 	tick := time.NewTicker(eventEvery)
 	defer tick.Stop()

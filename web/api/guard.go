@@ -10,10 +10,12 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"facteur/access"
 	"facteur/internal/journal"
@@ -55,6 +57,9 @@ func (c *calls) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	call.Of(r.Context()).Actor = actor.Name
 	to, p := c.find(r)
+	if p == nil && !readable(r.URL) {
+		p = problem(http.StatusUnprocessableEntity, "invalid", "the address of the call holds what is not UTF-8 text")
+	}
 	if p == nil && !actor.May(to.scope) {
 		p = problem(http.StatusForbidden, "scope_missing", "this token lacks the scope "+to.scope)
 	}
@@ -64,10 +69,12 @@ func (c *calls) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	call.Of(r.Context()).Route = to.method + " " + Prefix + to.path
 	a := asked{actor: actor, call: r.Method + " " + r.URL.RequestURI()}
-	if p = a.takeKey(r.Header); p == nil && to.streams() {
-		a.body = r.Body
-	} else if p == nil {
-		p = a.takeBody(w, r)
+	if p = a.takeKey(r.Header); p == nil {
+		if to.streams() {
+			p = a.takeStream(r)
+		} else {
+			p = a.takeBody(w, r)
+		}
 	}
 	if p != nil {
 		p.write(w, r)
@@ -147,6 +154,21 @@ func (a *asked) takeKey(h http.Header) *Problem {
 	return nil
 }
 
+// readable tells that path and query are text, as the database wants it.
+func readable(u *url.URL) bool {
+	query, err := url.QueryUnescape(u.RawQuery)
+	return err == nil && utf8.ValidString(u.Path) && utf8.ValidString(query) && !strings.Contains(u.Path+query, "\x00")
+}
+
+// takeStream leaves the body to the handler.
+func (a *asked) takeStream(r *http.Request) *Problem {
+	if r.ContentLength > maxImport {
+		return typed(&http.MaxBytesError{Limit: maxImport}).with("Connection", "close")
+	}
+	a.body = r.Body
+	return nil
+}
+
 // nul finds a NUL character in JSON, which no text of ours may hold.
 var nul = regexp.MustCompile(`(^|[^\\])(\\\\)*\\u0000`)
 
@@ -165,6 +187,7 @@ func (a *asked) takeBody(w http.ResponseWriter, r *http.Request) *Problem {
 		return problem(http.StatusUnprocessableEntity, "invalid", "the body holds a NUL character (\\u0000); take it out")
 	}
 	_ = deadline.SetReadDeadline(time.Time{}) // it would end a call that takes longer
+	body = bytes.TrimSpace(body)
 	sum := sha256.Sum256(body)
 	a.bodyHash = hex.EncodeToString(sum[:])
 	r.Body = io.NopCloser(bytes.NewReader(body))

@@ -58,7 +58,8 @@ func newHouse(t testing.TB, db *database.DB, change ...func(*api.Options)) *hous
 	h.sending = sending.NewStore(db, keys)
 	pace := throttle.NewStore(db)
 	h.campaigns = campaign.NewStore(db, h.people, h.sending, pace)
-	opt := api.Options{DB: db, Access: h.access, People: h.people, Importer: h.importer, Sending: h.sending, Pace: pace, Campaigns: h.campaigns,
+	opt := api.Options{
+		DB: db, Access: h.access, People: h.people, Importer: h.importer, Sending: h.sending, Pace: pace, Campaigns: h.campaigns,
 		Log: log, Version: "test", PublicURL: "https://mail.example.com",
 		ComposeTest: func(_ context.Context, c campaign.Campaign, to string, subscriberID, letterID int64) ([]byte, error) {
 			h.composed.Add(1)
@@ -194,8 +195,10 @@ func (h *house) token(scopes ...string) string {
 func dump(t testing.TB, db *database.DB) string {
 	t.Helper()
 	var b strings.Builder
-	for _, table := range []string{"lists", "subscribers", "subscriptions", "suppressions", "consents", "noes", "imports", "relays", "domains", "senders",
-		"letters", "limits", "campaigns", "versions", "deliveries", "stops", "tokens", "replies", "journal"} {
+	for _, table := range []string{
+		"lists", "subscribers", "subscriptions", "suppressions", "consents", "noes", "imports", "relays", "domains", "senders",
+		"letters", "limits", "campaigns", "versions", "deliveries", "stops", "tokens", "replies", "journal",
+	} {
 		rows, err := db.Pool().QueryContext(t.Context(), `SELECT * FROM `+table)
 		if err != nil {
 			t.Fatal(err)
@@ -285,4 +288,18 @@ func (h *house) plan(s scene) {
 	if err != nil {
 		h.t.Fatal(err)
 	}
+}
+
+func newAccess(t testing.TB, db *database.DB, admin string) *access.Store {
+	t.Helper()
+	keys, err := keyring.Open(t.Context(), db, "0123456789abcdef0123456789abcdef")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return access.NewStore(db, keys, admin)
+}
+
+func newImporter(t testing.TB, db *database.DB, people *subscribers.Store, dir string) *subscribers.Importer {
+	t.Helper()
+	return subscribers.NewImporter(db, people, dir, slog.New(slog.DiscardHandler))
 }

@@ -64,9 +64,11 @@ type Refused struct {
 }
 
 func importOf(i subscribers.Import) Import {
-	out := Import{ID: idOf(i.ID), ListID: idOf(i.ListID), Status: string(i.Status), Error: i.Error, Rows: i.Rows, Created: i.Created, Updated: i.Updated,
+	out := Import{
+		ID: idOf(i.ID), ListID: idOf(i.ListID), Status: string(i.Status), Error: i.Error, Rows: i.Rows, Created: i.Created, Updated: i.Updated,
 		Refused: i.Refused, Problems: make([]Refused, len(i.Problems)), Basis: i.Basis, Source: i.Source,
-		StatedAt: at(i.StatedAt), CreatedAt: at(i.CreatedAt), FinishedAt: at(i.FinishedAt)}
+		StatedAt: at(i.StatedAt), CreatedAt: at(i.CreatedAt), FinishedAt: at(i.FinishedAt),
+	}
 	for n, p := range i.Problems {
 		out.Problems[n] = Refused{p.Line, p.Column, p.Reason, p.Detail}
 	}
@@ -75,8 +77,10 @@ func importOf(i subscribers.Import) Import {
 
 // csv registers the upload.
 func (c *calls) csv(api huma.API, op huma.Operation) {
-	op.RequestBody = &huma.RequestBody{Required: true, Description: "The file, with a line of column names; at most 2 GiB. Any Content-Type.",
-		Content: map[string]*huma.MediaType{"text/csv": {Schema: &huma.Schema{Type: huma.TypeString}}}}
+	op.RequestBody = &huma.RequestBody{
+		Required: true, Description: "The file, with a line of column names; at most 2 GiB. Any Content-Type.",
+		Content: map[string]*huma.MediaType{"text/csv": {Schema: &huma.Schema{Type: huma.TypeString}}},
+	}
 	answered(c, http.StatusAccepted, c.importCSV)(api, op)
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"facteur/campaign"
 	"facteur/internal/address"
 	"facteur/internal/database"
 	"facteur/sending"
@@ -37,8 +38,10 @@ type Letters struct {
 }
 
 func letterOf(l sending.Letter) Letter {
-	out := Letter{ID: idOf(l.ID), Kind: l.Kind, Email: l.Email, Status: l.Status, Attempts: l.Attempts, Code: l.Code, Enhanced: l.Enhanced,
-		Answer: l.Answer, CreatedAt: at(l.CreatedAt), SettledAt: at(l.SettledAt)}
+	out := Letter{
+		ID: idOf(l.ID), Kind: l.Kind, Email: l.Email, Status: l.Status, Attempts: l.Attempts, Code: l.Code, Enhanced: l.Enhanced,
+		Answer: l.Answer, CreatedAt: at(l.CreatedAt), SettledAt: at(l.SettledAt),
+	}
 	if l.SubscriberID != 0 {
 		id := idOf(l.SubscriberID)
 		out.SubscriberID = &id
@@ -56,27 +59,17 @@ func (c *calls) test(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	mail.Subject = "[Test] " + mail.Subject
-	person := in.Body.SubscriberID.int()
 	if in.Body.SubscriberID != "" {
-		if _, err := c.People.Subscriber(ctx, person); err != nil {
+		if _, err := c.People.Subscriber(ctx, in.Body.SubscriberID.int()); err != nil {
 			return nil, onField("subscriber_id", err)
 		}
 	}
+	mail.Subject = "[Test] " + mail.Subject
 	letters := make([]sending.Letter, len(in.Body.To))
 	for i, to := range in.Body.To {
-		a, err := address.Parse(to)
-		if err != nil {
+		if letters[i], err = c.compose(ctx, mail, to, in.Body.SubscriberID.int()); err != nil {
 			return nil, onField(fmt.Sprintf("to[%d]", i), err)
 		}
-		l := sending.Letter{ID: c.DB.NewID(), Kind: sending.TestLetter, CampaignID: mail.ID, SubscriberID: person, SenderID: mail.SenderID,
-			Email: a.Wire(), Status: "queued", CreatedAt: c.DB.Now().UnixMilli()}
-		message, err := c.ComposeTest(ctx, mail, a.Wire(), person, l.ID)
-		if err != nil {
-			return nil, err
-		}
-		l.Message = string(message)
-		letters[i] = l
 	}
 	return func(ctx context.Context, tx *database.Tx) (Letters, error) {
 		out := Letters{make([]Letter, len(letters))}
@@ -88,6 +81,21 @@ func (c *calls) test(ctx context.Context, in *struct {
 		}
 		return out, nil
 	}, nil
+}
+
+// compose makes the letter that takes a campaign's mail to one address.
+func (c *calls) compose(ctx context.Context, mail campaign.Campaign, to string, person int64) (sending.Letter, error) {
+	a, err := address.Parse(to)
+	if err != nil {
+		return sending.Letter{}, err
+	}
+	l := sending.Letter{
+		ID: c.DB.NewID(), Kind: sending.TestLetter, CampaignID: mail.ID, SubscriberID: person, SenderID: mail.SenderID,
+		Email: a.Wire(), Status: "queued", CreatedAt: c.DB.Now().UnixMilli(),
+	}
+	message, err := c.ComposeTest(ctx, mail, a.Wire(), person, l.ID)
+	l.Message = string(message)
+	return l, err
 }
 
 func (c *calls) letters(ctx context.Context, in *struct {

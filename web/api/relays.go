@@ -45,9 +45,11 @@ type Relay struct {
 }
 
 func relayOf(r sending.Relay) Relay {
-	out := Relay{ID: idOf(r.ID), Name: r.Name, Host: r.Host, Port: r.Port, Security: string(r.Security), Username: r.Username,
+	out := Relay{
+		ID: idOf(r.ID), Name: r.Name, Host: r.Host, Port: r.Port, Security: string(r.Security), Username: r.Username,
 		MaxConnections: r.MaxConnections, Envelope: r.Envelope, EgressIPs: egress(r), Weight: r.Weight, VerifyTLS: r.VerifyTLS,
-		State: string(r.State), StateReason: r.Reason, CreatedAt: at(r.CreatedAt)}
+		State: string(r.State), StateReason: r.Reason, CreatedAt: at(r.CreatedAt),
+	}
 	if r.State == sending.Resting {
 		out.RestUntil = at(r.Until)
 	}
@@ -62,9 +64,11 @@ func egress(r sending.Relay) []string {
 
 func (c *calls) createRelay(ctx context.Context, tx *database.Tx, in *struct{ Body NewRelay }) (Relay, error) {
 	b := in.Body
-	r, err := c.Sending.CreateRelay(ctx, tx, sending.Relay{Name: b.Name, Host: b.Host, Port: b.Port, Security: smtp.Security(b.Security),
+	r, err := c.Sending.CreateRelay(ctx, tx, sending.Relay{
+		Name: b.Name, Host: b.Host, Port: b.Port, Security: smtp.Security(b.Security),
 		Username: b.Username, Password: b.Password, MaxConnections: b.MaxConnections, Envelope: b.Envelope, Weight: b.Weight,
-		VerifyTLS: b.VerifyTLS == nil || *b.VerifyTLS}, b.EgressIPs)
+		VerifyTLS: b.VerifyTLS == nil || *b.VerifyTLS,
+	}, b.EgressIPs)
 	return relayOf(r), err
 }
 

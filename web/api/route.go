@@ -41,8 +41,10 @@ func (r route) operation(api huma.API) huma.Operation {
 	}
 	if r.method == http.MethodPost {
 		one, most := 1, 200
-		op.Parameters = []*huma.Param{{Name: keyHeader, In: "header", Schema: &huma.Schema{Type: huma.TypeString, MinLength: &one, MaxLength: &most},
-			Description: "Any text of your own. The same call with the same key is done once, and answered alike for 24 hours."}}
+		op.Parameters = []*huma.Param{{
+			Name: keyHeader, In: "header", Schema: &huma.Schema{Type: huma.TypeString, MinLength: &one, MaxLength: &most},
+			Description: "Any text of your own. The same call with the same key is done once, and answered alike for 24 hours.",
+		}}
 	}
 	return op
 }

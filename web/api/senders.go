@@ -101,14 +101,18 @@ type Sender struct {
 }
 
 func senderOf(s sending.Sender) Sender {
-	return Sender{ID: idOf(s.ID), DomainID: idOf(s.DomainID), FromEmail: s.FromEmail, FromName: s.FromName, ReplyTo: s.ReplyTo,
-		PostalAddress: s.PostalAddress, RelayIDs: idsOf(s.RelayIDs), CreatedAt: at(s.CreatedAt)}
+	return Sender{
+		ID: idOf(s.ID), DomainID: idOf(s.DomainID), FromEmail: s.FromEmail, FromName: s.FromName, ReplyTo: s.ReplyTo,
+		PostalAddress: s.PostalAddress, RelayIDs: idsOf(s.RelayIDs), CreatedAt: at(s.CreatedAt),
+	}
 }
 
 func (c *calls) createSender(ctx context.Context, tx *database.Tx, in *struct{ Body NewSender }) (Sender, error) {
 	b := in.Body
-	s, err := c.Sending.CreateSender(ctx, tx, sending.Sender{FromEmail: b.FromEmail, FromName: b.FromName, ReplyTo: b.ReplyTo,
-		PostalAddress: b.PostalAddress, RelayIDs: ints(b.RelayIDs)})
+	s, err := c.Sending.CreateSender(ctx, tx, sending.Sender{
+		FromEmail: b.FromEmail, FromName: b.FromName, ReplyTo: b.ReplyTo,
+		PostalAddress: b.PostalAddress, RelayIDs: ints(b.RelayIDs),
+	})
 	return senderOf(s), err
 }
 

@@ -61,8 +61,10 @@ type Subscribed struct {
 }
 
 func subscriberOf(p subscribers.Subscriber) Subscriber {
-	return Subscriber{ID: idOf(p.ID), Email: p.Email, Name: p.Name, Locale: p.Locale, Timezone: p.Timezone, Attributes: Attributes(p.Attributes),
-		CreatedAt: at(p.CreatedAt), UpdatedAt: at(p.UpdatedAt)}
+	return Subscriber{
+		ID: idOf(p.ID), Email: p.Email, Name: p.Name, Locale: p.Locale, Timezone: p.Timezone, Attributes: Attributes(p.Attributes),
+		CreatedAt: at(p.CreatedAt), UpdatedAt: at(p.UpdatedAt),
+	}
 }
 
 func (c *calls) subscribe(ctx context.Context, tx *database.Tx, in *struct {
