@@ -169,8 +169,8 @@ const (
 )
 
 // See takes in an outcome and returns a trouble when the relay must rest. Of
-// a relay that is only coming back, one doubt or refusal is enough.
-func (s *Streak) See(o Outcome, suspect bool) (Trouble, bool) {
+// a relay that is being probed after a rest, one doubt or refusal is enough.
+func (s *Streak) See(o Outcome, probing bool) (Trouble, bool) {
 	doubt := o.Verdict == Doubted
 	if s.recent[s.next] {
 		s.lost--
@@ -184,15 +184,15 @@ func (s *Streak) See(o Outcome, suspect bool) (Trouble, bool) {
 		s.doubts++
 		s.refused = 0
 		often := s.seen == len(s.recent) && s.lost > doubtShare
-		if suspect || often || s.doubts >= doubtsInARow {
+		if probing || often || s.doubts >= doubtsInARow {
 			*s = Streak{}
-			return Trouble{Reason: "answers to sent messages get lost: " + o.Text, Doubts: true, Hold: suspect || often}, true
+			return Trouble{Reason: "answers to sent messages get lost: " + o.Text, Doubts: true, Hold: probing || often}, true
 		}
 		return Trouble{}, false
 	case o.AboutUs():
 		s.doubts = 0
 		s.refused++
-		if suspect || s.refused >= refusalRow || o.Stage != "body" && o.Stage != "rcpt" {
+		if probing || s.refused >= refusalRow || o.Stage != "body" && o.Stage != "rcpt" {
 			s.refused = 0
 			return Trouble{Reason: fmt.Sprintf("refuses us (%s): %d %s %s", o.Class, o.Code, o.Enhanced, o.Text), Refused: true}, true
 		}

@@ -111,7 +111,7 @@ func (r *Recorder) judge(group []*turn) {
 			if t.line.pool.Down() && o.Verdict != sending.Sent {
 				continue // of the outage that it rests for
 			}
-			if trouble, rest := t.line.streak.See(o, t.line.suspect.Load()); rest {
+			if trouble, rest := t.line.streak.See(o, t.line.pool.Probing()); rest {
 				t.trouble, t.rest = trouble, true
 				t.line.suspect.Store(true)
 				t.line.pool.Rest()

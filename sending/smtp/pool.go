@@ -227,6 +227,9 @@ func (p *Pool) Revive() {
 	p.down = make(chan struct{})
 }
 
+// Probing tells whether the relay is only coming back: one connection tries it.
+func (p *Pool) Probing() bool { return p.probing.Load() }
+
 // Connections is how many are open now.
 func (p *Pool) Connections() int {
 	p.mu.Lock()
