@@ -214,8 +214,8 @@ func (w *world) begin() {
 		ok = false
 		tally := Tally{}
 		w.must(tx.Gate(w.ctx, false))
-		allowed, err := w.store.Allowed(w.ctx, tx, []Attempt{a})
-		if err != nil || !allowed[0] {
+		allowed, err := w.store.Allowed(w.ctx, tx, e.Session)
+		if err != nil || allowed[e.ID] != e.Execution {
 			return err
 		}
 		p := w.people[slices.IndexFunc(w.people, func(p subscribers.Subscriber) bool { return p.ID == d.SubscriberID })]

@@ -266,24 +266,17 @@ func (r *Recorder) begin(ctx context.Context, tx *database.Tx, group []*turn, ta
 	return nil
 }
 
-// allowed keeps the turns whose execution may begin messages.
+// allowed keeps the turns whose execution may begin messages. Those of a
+// session from before this process was written off are not among them.
 func (r *Recorder) allowed(ctx context.Context, tx *database.Tx, waiting []*turn) ([]*turn, error) {
-	at := map[*batch]int{}
-	var executions []campaign.Attempt
-	for _, t := range waiting {
-		b := t.next.(*delivery).batch
-		if _, ok := at[b]; !ok {
-			at[b] = len(executions)
-			executions = append(executions, campaign.Attempt{BatchID: b.ID, Execution: b.Execution})
-		}
-	}
-	ok, err := r.campaigns.Allowed(ctx, tx, executions)
+	executions, err := r.campaigns.Allowed(ctx, tx, r.process.Session())
 	if err != nil {
 		return nil, err
 	}
 	kept := waiting[:0]
 	for _, t := range waiting {
-		if ok[at[t.next.(*delivery).batch]] {
+		b := t.next.(*delivery).batch
+		if executions[b.ID] == b.Execution && b.Execution != 0 {
 			kept = append(kept, t)
 		}
 	}

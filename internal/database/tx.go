@@ -2,19 +2,18 @@ package database
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/jmoiron/sqlx"
+	"github.com/mattn/go-sqlite3"
 )
 
 // Tx is one transaction, valid only inside the function handed to [DB.Write].
 type Tx struct {
 	db       *DB
 	conn     *sqlx.Conn
-	prepared map[string]*sqlx.Stmt // SQLite: statements of the writer's connection
+	prepared map[string]*sqlx.Stmt          // SQLite: statements of the writer's connection
+	bare     map[string]*sqlite3.SQLiteStmt // those of Each and Find
 }
 
 // maxPrepared bounds the kept statements; texts with lists of many lengths are not worth keeping.
@@ -101,85 +100,6 @@ func (tx *Tx) Select(ctx context.Context, dest any, query string, args ...any) e
 		return translate(s.SelectContext(ctx, dest, args...))
 	}
 	return translate(tx.conn.SelectContext(ctx, dest, tx.db.rebind(query), args...))
-}
-
-// Each runs one statement for n rows in one go: prepared row by row on
-// SQLite, where a call is cheap, and as one round trip on PostgreSQL. args
-// gives a row's parameters; changed, which may be nil, gets the number of
-// rows that the statement changed for it.
-func (tx *Tx) Each(ctx context.Context, query string, n int, args func(i int) []any, changed func(i int, rows int64)) error {
-	if tx.db.engine == SQLite {
-		for i := range n {
-			rows, err := tx.Exec(ctx, query, args(i)...)
-			if err != nil {
-				return err
-			}
-			if changed != nil {
-				changed(i, rows)
-			}
-		}
-		return nil
-	}
-	return tx.batch(ctx, query, n, args, func(r pgx.BatchResults, i int) error {
-		tag, err := r.Exec()
-		if err == nil && changed != nil {
-			changed(i, tag.RowsAffected())
-		}
-		return err
-	})
-}
-
-// Find runs one query for n rows in one go, as [Tx.Each] does, and scans the
-// answer, which must be at most one row, into what dest gives. found tells
-// whether there was a row.
-func (tx *Tx) Find(ctx context.Context, query string, n int, args func(i int) []any, dest func(i int) []any, found func(i int, ok bool)) error {
-	if tx.db.engine == SQLite {
-		ctx = tx.background(ctx)
-		s, err := tx.stmt(ctx, query)
-		if err != nil {
-			return translate(err)
-		}
-		if s == nil {
-			return fmt.Errorf("no room to prepare %q", query)
-		}
-		for i := range n {
-			err := translate(s.QueryRowxContext(ctx, args(i)...).Scan(dest(i)...))
-			if err != nil && err != ErrNotFound {
-				return err
-			}
-			found(i, err == nil)
-		}
-		return nil
-	}
-	return tx.batch(ctx, query, n, args, func(r pgx.BatchResults, i int) error {
-		err := r.QueryRow().Scan(dest(i)...)
-		if err != nil && err != pgx.ErrNoRows {
-			return err
-		}
-		found(i, err == nil)
-		return nil
-	})
-}
-
-func (tx *Tx) batch(ctx context.Context, query string, n int, args func(i int) []any, one func(pgx.BatchResults, int) error) error {
-	if n == 0 {
-		return nil
-	}
-	text := tx.db.rebind(query)
-	return translate(tx.conn.Raw(func(driverConn any) error {
-		var b pgx.Batch
-		for i := range n {
-			b.Queue(text, args(i)...)
-		}
-		results := driverConn.(*stdlib.Conn).Conn().SendBatch(ctx, &b)
-		for i := range n {
-			if err := one(results, i); err != nil {
-				_ = results.Close()
-				return err
-			}
-		}
-		return results.Close()
-	}))
 }
 
 // Gate orders a begin of messages against everything that may forbid it. An

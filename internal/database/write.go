@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/jmoiron/sqlx"
+	"github.com/mattn/go-sqlite3"
 )
 
 // Write runs change in one transaction and returns when it is durable, or
@@ -139,7 +140,7 @@ func (w *writer) connect(ctx context.Context) (*Tx, error) {
 		_ = conn.Close()
 		return nil, translate(err)
 	}
-	return &Tx{db: w.db, conn: conn, prepared: map[string]*sqlx.Stmt{}}, nil
+	return &Tx{db: w.db, conn: conn, prepared: map[string]*sqlx.Stmt{}, bare: map[string]*sqlite3.SQLiteStmt{}}, nil
 }
 
 // answer tells every job of the group its outcome; err, when set, is everyone's.
