@@ -2,10 +2,12 @@ package campaign
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
 	"facteur/internal/database"
+	"facteur/internal/journal"
 )
 
 // What a delivery waits for: the column "wait".
@@ -100,8 +102,11 @@ func (s *Store) ReachedBy(ctx context.Context, campaignID, subscriberID int64) (
 		return nil, err
 	}
 	d, err := s.Delivery(ctx, campaignID, subscriberID)
-	if err != nil || c.Version == 0 {
+	if errors.Is(err, database.ErrNotFound) || err == nil && c.Version == 0 {
 		return c.ListIDs, nil
+	}
+	if err != nil {
+		return nil, err
 	}
 	v, err := s.Version(ctx, campaignID, c.Version)
 	if err != nil {
@@ -166,8 +171,11 @@ func (s *Store) resendPage(ctx context.Context, tx *database.Tx, c Campaign, lim
 	if err != nil {
 		return 0, err
 	}
+	if err := journal.Write(ctx, tx, "resend", "campaign", c.ID, map[string]any{"deliveries": len(rows)}); err != nil {
+		return 0, err
+	}
 	if now.Status == Sent {
-		_, err = s.move(ctx, tx, c.ID, Sending, "resend", "")
+		_, err = s.move(ctx, tx, c.ID, Sending, "reopen", "")
 	}
 	return len(rows), err
 }

@@ -44,21 +44,17 @@ type Next struct {
 	Reason     string
 }
 
-// Allowed lists the executions of a process, by batch, whose messages may
-// begin: the batch is still its own, the campaign is being sent, nothing is
-// stopped.
-func (s *Store) Allowed(ctx context.Context, tx *database.Tx, session int64) (map[int64]int64, error) {
-	var rows []struct {
-		ID        int64 `db:"id"`
-		Execution int64 `db:"execution"`
-	}
-	err := tx.Select(ctx, &rows, `SELECT b.id, b.execution FROM batches b JOIN campaigns c ON c.id = b.campaign_id
-		WHERE b.session = ? AND b.state = 'taken' AND c.status = 'sending' AND NOT EXISTS (SELECT 1 FROM stops WHERE lifted_at = 0)`, session)
-	executions := make(map[int64]int64, len(rows))
-	for _, r := range rows {
-		executions[r.ID] = r.Execution
-	}
-	return executions, err
+// Allowed answers for each execution whether its messages may begin: the
+// batch is still its own, the campaign is being sent, nothing is stopped.
+func (s *Store) Allowed(ctx context.Context, tx *database.Tx, executions []Batch) ([]bool, error) {
+	ok := make([]bool, len(executions))
+	var id int64
+	err := tx.Find(ctx, `SELECT b.id FROM batches b JOIN campaigns c ON c.id = b.campaign_id
+		WHERE b.id = ? AND b.execution = ? AND b.state = 'taken' AND c.status = 'sending' AND NOT EXISTS (SELECT 1 FROM stops WHERE lifted_at = 0)`, len(executions),
+		func(i int) []any { return []any{executions[i].ID, executions[i].Execution} },
+		func(int) []any { return []any{&id} },
+		func(i int, found bool) { ok[i] = found })
+	return ok, err
 }
 
 // Begin is the only door to sending. The caller has asked [Store.Allowed] and

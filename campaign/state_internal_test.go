@@ -214,8 +214,8 @@ func (w *world) begin() {
 		ok = false
 		tally := Tally{}
 		w.must(tx.Gate(w.ctx, false))
-		allowed, err := w.store.Allowed(w.ctx, tx, e.Session)
-		if err != nil || allowed[e.ID] != e.Execution {
+		allowed, err := w.store.Allowed(w.ctx, tx, []Batch{e.Batch})
+		if err != nil || !allowed[0] {
 			return err
 		}
 		p := w.people[slices.IndexFunc(w.people, func(p subscribers.Subscriber) bool { return p.ID == d.SubscriberID })]

@@ -42,7 +42,9 @@ func (s *Store) Enroll(ctx context.Context, tx *database.Tx, listID int64, peopl
 			e.keys = append(e.keys, p.Address.Key())
 		}
 	}
-	for _, step := range []func(context.Context) error{e.refuseSuppressed, e.writePeople, func(ctx context.Context) error { return e.subscribe(ctx, yes, renewed) }} {
+	left := func(ctx context.Context) error { return e.refuseLeft(ctx, yes, renewed) }
+	say := func(ctx context.Context) error { return e.confirm(ctx, e.toConfirm(), yes, renewed) }
+	for _, step := range []func(context.Context) error{e.refuseSuppressed, e.find, left, e.updateKnown, e.addNew, say} {
 		if err := step(ctx); err != nil {
 			return nil, fmt.Errorf("enrol %d people: %w", len(people), err)
 		}
@@ -64,6 +66,8 @@ type enrolment struct {
 	out    []Enrolled
 	keys   []string       // each address key once
 	first  map[string]int // key → its first person
+	known  []Subscriber   // those there were, as they are
+	said   map[int64]bool // of the known: confirmed on this list already
 }
 
 func (e *enrolment) refuseSuppressed(ctx context.Context) error {
@@ -81,38 +85,41 @@ func (e *enrolment) refuseSuppressed(ctx context.Context) error {
 	return nil
 }
 
-// writePeople adds the new ones and updates those about whom something is new.
-func (e *enrolment) writePeople(ctx context.Context) error {
+// find reads the people there are.
+func (e *enrolment) find(ctx context.Context) error {
 	query, args, err := database.In(`SELECT `+subscriberColumns+` FROM subscribers WHERE key IN (?)`, e.keys)
 	if err != nil {
 		return err
 	}
-	var known []Subscriber
-	if err := e.tx.Select(ctx, &known, query, args...); err != nil {
+	if err := e.tx.Select(ctx, &e.known, query, args...); err != nil {
 		return err
 	}
-	now := e.store.db.Now().UnixMilli()
+	for _, k := range e.known {
+		e.out[e.first[k.Key]].ID = k.ID
+	}
+	return nil
+}
+
+// updateKnown lays what is new over what is known of those not refused.
+func (e *enrolment) updateKnown(ctx context.Context) error {
 	var changed []Subscriber
-	for _, k := range known {
+	for _, k := range e.known {
 		i := e.first[k.Key]
-		p := &e.people[i]
-		e.out[i].ID = k.ID
-		if e.out[i].Err == nil && k.overlay(p) {
+		if e.out[i].Err == nil && k.overlay(&e.people[i]) {
 			changed = append(changed, k)
 		}
 	}
-	err = e.tx.Each(ctx, `UPDATE subscribers SET name = ?, locale = ?, timezone = ?, attributes = ?, updated_at = ? WHERE id = ?`, len(changed),
+	now := e.store.db.Now().UnixMilli()
+	return e.tx.Each(ctx, `UPDATE subscribers SET name = ?, locale = ?, timezone = ?, attributes = ?, updated_at = ? WHERE id = ?`, len(changed),
 		func(i int) []any {
 			c := changed[i]
 			return []any{c.Name, c.Locale, c.Timezone, c.Attributes, now, c.ID}
 		}, nil)
-	if err != nil {
-		return err
-	}
-	return e.addNew(ctx, now)
 }
 
-func (e *enrolment) addNew(ctx context.Context, now int64) error {
+// addNew adds those who were not there.
+func (e *enrolment) addNew(ctx context.Context) error {
+	now := e.store.db.Now().UnixMilli()
 	var fresh []int
 	for _, k := range e.keys {
 		if i := e.first[k]; e.out[i].ID == 0 && e.out[i].Err == nil {

@@ -20,7 +20,7 @@ func (s *Store) enrollNew(ctx context.Context, tx *database.Tx, listID int64, pe
 		e.keys[i] = people[i].Address.Key()
 		e.first[e.keys[i]] = i
 	}
-	say := func(ctx context.Context) error { return e.subscribeCreated(ctx, yes) }
+	say := func(ctx context.Context) error { return e.confirm(ctx, e.created(), yes, false) }
 	for _, step := range []func(context.Context) error{e.refuseSuppressed, e.addUnknown, say} {
 		if err := step(ctx); err != nil {
 			return nil, fmt.Errorf("enrol %d people: %w", len(people), err)
@@ -62,23 +62,16 @@ func (e *enrolment) addUnknown(ctx context.Context) error {
 	return err
 }
 
-// subscribeCreated confirms those who were created a moment ago: they cannot
-// have said anything about this list before.
-func (e *enrolment) subscribeCreated(ctx context.Context, yes consent.Statement) error {
-	entries := make([]consent.Entry, 0, len(e.out))
+// created are the people added a moment ago: they cannot have said anything
+// about this list before.
+func (e *enrolment) created() []int64 {
+	ids := make([]int64, 0, len(e.out))
 	for _, o := range e.out {
 		if o.Created {
-			entries = append(entries, consent.Entry{SubscriberID: o.ID, ListID: e.list, Act: consent.Given, Statement: yes})
+			ids = append(ids, o.ID)
 		}
 	}
-	now := e.store.db.Now().UnixMilli()
-	err := e.tx.Insert(ctx, `INSERT INTO subscriptions (`+subscriptionColumns+`)`, ``, len(entries), func(i int) []any {
-		return []any{e.list, entries[i].SubscriberID, string(Confirmed), now, now}
-	})
-	if err != nil {
-		return err
-	}
-	return consent.Record(ctx, e.tx, entries)
+	return ids
 }
 
 // enrollKnown hands on who is neither refused nor new.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"reflect"
 
 	"facteur/internal/database"
 )
@@ -60,7 +61,8 @@ func (s *Store) People(ctx context.Context, ids []int64) ([]Subscriber, error) {
 	return people, s.q.Select(ctx, &people, query, args...)
 }
 
-// merge lays b's attributes over a's; both are JSON objects.
+// merge lays b's attributes over a's; both are JSON objects. When nothing is
+// new it returns a as it is: PostgreSQL spaces JSON in its own way.
 func merge(a, b string) string {
 	if b == "" || b == "{}" || a == b {
 		return a
@@ -68,12 +70,18 @@ func merge(a, b string) string {
 	if a == "" || a == "{}" {
 		return b
 	}
-	var under, over map[string]json.RawMessage
+	var under, over map[string]any
 	if json.Unmarshal([]byte(a), &under) != nil || json.Unmarshal([]byte(b), &over) != nil {
 		return b
 	}
+	news := false
 	for k, v := range over {
-		under[k] = v
+		if old, ok := under[k]; !ok || !reflect.DeepEqual(old, v) {
+			under[k], news = v, true
+		}
+	}
+	if !news {
+		return a
 	}
 	text, err := json.Marshal(under)
 	if err != nil {

@@ -37,53 +37,66 @@ func (s *Store) Subscriptions(ctx context.Context, subscriberID int64) ([]Subscr
 	return subs, err
 }
 
-// subscribe confirms all who were not refused and writes the ledger for those to whom it is new.
-func (e *enrolment) subscribe(ctx context.Context, yes consent.Statement, renewed bool) error {
-	var ids []int64
-	at := map[int64]int{}
-	for _, k := range e.keys {
-		if i := e.first[k]; e.out[i].Err == nil {
-			ids = append(ids, e.out[i].ID)
-			at[e.out[i].ID] = i
-		}
-	}
-	if len(ids) == 0 {
+// refuseLeft refuses known people who have left the list, unless the yes is
+// their own and younger, and notes who is confirmed already.
+func (e *enrolment) refuseLeft(ctx context.Context, yes consent.Statement, renewed bool) error {
+	e.said = map[int64]bool{}
+	if len(e.known) == 0 {
 		return nil
+	}
+	at := make(map[int64]int, len(e.known))
+	ids := make([]int64, len(e.known))
+	for i, k := range e.known {
+		ids[i], at[k.ID] = k.ID, e.first[k.Key]
 	}
 	query, args, err := database.In(`SELECT `+subscriptionColumns+` FROM subscriptions WHERE list_id = ? AND subscriber_id IN (?)`, e.list, ids)
 	if err != nil {
 		return err
 	}
-	var known []Subscription
-	if err := e.tx.Select(ctx, &known, query, args...); err != nil {
+	var subs []Subscription
+	if err := e.tx.Select(ctx, &subs, query, args...); err != nil {
 		return err
 	}
-	for _, k := range known {
-		i := at[k.SubscriberID]
-		switch {
-		case k.Status == Confirmed:
-			delete(at, k.SubscriberID)
-		case k.Status == Unsubscribed && !(renewed && yes.At.UnixMilli() > k.ChangedAt):
+	for _, s := range subs {
+		switch i := at[s.SubscriberID]; {
+		case s.Status == Confirmed:
+			e.said[s.SubscriberID] = true
+		case s.Status == Unsubscribed && !(renewed && yes.At.UnixMilli() > s.ChangedAt) && e.out[i].Err == nil:
 			e.out[i].Err = ErrLeft
-			delete(at, k.SubscriberID)
 		}
 	}
-	confirmed := ids[:0]
-	for _, id := range ids {
-		if _, ok := at[id]; ok {
-			confirmed = append(confirmed, id)
+	return nil
+}
+
+// toConfirm are those who were not refused and to whom it is new.
+func (e *enrolment) toConfirm() []int64 {
+	var ids []int64
+	for _, k := range e.keys {
+		if o := e.out[e.first[k]]; o.Err == nil && !e.said[o.ID] {
+			ids = append(ids, o.ID)
 		}
 	}
+	return ids
+}
+
+// confirm subscribes people and writes the ledger. A leaving that has
+// committed since it was looked for is not undone.
+func (e *enrolment) confirm(ctx context.Context, ids []int64, yes consent.Statement, renewed bool) error {
 	now := e.store.db.Now().UnixMilli()
-	err = e.tx.Insert(ctx, `INSERT INTO subscriptions (`+subscriptionColumns+`)`, `ON CONFLICT (list_id, subscriber_id) DO UPDATE SET
-		status = excluded.status, confirmed_at = excluded.confirmed_at, changed_at = excluded.changed_at`, len(confirmed), func(i int) []any {
-		return []any{e.list, confirmed[i], string(Confirmed), now, now}
+	until := int64(0)
+	if renewed {
+		until = yes.At.UnixMilli()
+	}
+	err := e.tx.Insert(ctx, `INSERT INTO subscriptions (`+subscriptionColumns+`)`, fmt.Sprintf(`ON CONFLICT (list_id, subscriber_id) DO UPDATE SET
+		status = excluded.status, confirmed_at = excluded.confirmed_at, changed_at = excluded.changed_at
+		WHERE subscriptions.status <> 'unsubscribed' OR subscriptions.changed_at < %d`, until), len(ids), func(i int) []any {
+		return []any{e.list, ids[i], string(Confirmed), now, now}
 	})
 	if err != nil {
 		return err
 	}
-	entries := make([]consent.Entry, len(confirmed))
-	for i, id := range confirmed {
+	entries := make([]consent.Entry, len(ids))
+	for i, id := range ids {
 		entries[i] = consent.Entry{SubscriberID: id, ListID: e.list, Act: consent.Given, Statement: yes}
 	}
 	return consent.Record(ctx, e.tx, entries)

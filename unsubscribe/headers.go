@@ -1,40 +1,33 @@
 package unsubscribe
 
 import (
-	"strconv"
+	"fmt"
 	"strings"
 )
 
-// Headers are the header fields about the list that a message came by.
+// Headers are the header fields about the list that a message came by, laid
+// out once for each list of a campaign.
 type Headers struct {
-	LeaveURL   string // https://…/u/TOKEN
-	ListID     int64
-	ListName   string
-	Domain     string // the sending domain
-	CampaignID int64
-	SenderID   int64
+	constant []byte
 }
 
-// Append adds the fields, each line ended by CRLF: List-Unsubscribe
-// (RFC 2369), List-Unsubscribe-Post (RFC 8058 section 3.1), List-Id
+// NewHeaders lays out what is the same for everybody on the list: List-Id
 // (RFC 2919) and Feedback-ID (Gmail's complaint data: up to three ids, then
 // the sender's).
-func (h Headers) Append(dst []byte) []byte {
-	dst = append(append(append(dst, "List-Unsubscribe: <"...), h.LeaveURL...), ">\r\n"...)
-	dst = append(dst, "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"...)
-	dst = append(dst, "List-Id: "...)
-	if name := phrase(h.ListName); name != "" {
-		dst = append(append(append(dst, '"'), name...), "\" "...)
+func NewHeaders(listID int64, listName, domain string, campaignID, senderID int64) Headers {
+	var b []byte
+	b = append(b, ">\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\nList-Id: "...)
+	if name := phrase(listName); name != "" {
+		b = append(append(append(b, '"'), name...), "\" "...)
 	}
-	dst = append(dst, '<')
-	dst = strconv.AppendInt(dst, h.ListID, 10)
-	dst = append(append(append(dst, ".list."...), h.Domain...), ">\r\n"...)
-	dst = append(dst, "Feedback-ID: "...)
-	dst = strconv.AppendInt(dst, h.CampaignID, 10)
-	dst = append(dst, ':')
-	dst = strconv.AppendInt(dst, h.ListID, 10)
-	dst = append(append(append(dst, ":campaign:"...), strconv.FormatInt(h.SenderID, 10)...), "\r\n"...)
-	return dst
+	b = fmt.Appendf(b, "<%d.list.%s>\r\nFeedback-ID: %d:%d:campaign:%d\r\n", listID, domain, campaignID, listID, senderID)
+	return Headers{constant: b}
+}
+
+// Append adds the fields, each line ended by CRLF, with List-Unsubscribe
+// (RFC 2369) and List-Unsubscribe-Post (RFC 8058 section 3.1) to leaveURL.
+func (h Headers) Append(dst []byte, leaveURL string) []byte {
+	return append(append(append(dst, "List-Unsubscribe: <"...), leaveURL...), h.constant...)
 }
 
 // phrase is a list's name as a quoted phrase can hold it: printable ASCII, or nothing.

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"fmt"
+	"math/bits"
 	"strconv"
 	"sync"
 	"time"
@@ -30,7 +31,7 @@ type Composer struct {
 type composition struct {
 	version campaign.Version
 	message *content.Message
-	lists   []subscribers.List
+	headers []unsubscribe.Headers // of each of the version's lists
 }
 
 // maxCompositions bounds the compiled versions kept in memory.
@@ -74,7 +75,7 @@ func (c *Composer) compile(ctx context.Context, v campaign.Version) (*compositio
 		if err != nil {
 			return nil, err
 		}
-		made.lists = append(made.lists, l)
+		made.headers = append(made.headers, unsubscribe.NewHeaders(l.ID, l.Name, v.Sender.Domain, v.CampaignID, v.Sender.ID))
 	}
 	boundary := "=_" + strconv.FormatInt(v.CampaignID, 36) + "_" + strconv.FormatInt(v.Number, 36)
 	var err error
@@ -88,16 +89,11 @@ func (c *Composer) compile(ctx context.Context, v campaign.Version) (*compositio
 // recipient is everything about one person's message but its content.
 func (c *Composer) recipient(m *composition, ref unsubscribe.Reference, p subscribers.Subscriber, wire string, lists int64, at time.Time) content.Recipient {
 	leave := c.publicURL + "/u/" + ref.LeaveToken(c.keys)
-	h := unsubscribe.Headers{LeaveURL: leave, Domain: m.version.Sender.Domain, CampaignID: m.version.CampaignID, SenderID: m.version.Sender.ID}
-	for i, l := range m.lists {
-		if lists&(1<<i) != 0 {
-			h.ListID, h.ListName = l.ID, l.Name
-			break
-		}
-	}
+	// The first of the lists by which the message comes; compile has seen to it that there is one.
+	h := m.headers[min(bits.TrailingZeros64(uint64(lists)), len(m.headers)-1)]
 	return content.Recipient{Email: wire, Name: p.Name, Locale: p.Locale, Attributes: []byte(p.Attributes),
 		UnsubscribeURL: leave, PreferencesURL: leave, WebURL: c.publicURL + "/w/" + ref.LeaveToken(c.keys),
-		MessageID: ref.MessageName(c.keys) + "@" + m.version.Sender.Domain, Date: at, Headers: h.Append(make([]byte, 0, 512))}
+		MessageID: ref.MessageName(c.keys) + "@" + m.version.Sender.Domain, Date: at, Headers: h.Append(make([]byte, 0, 512), leave)}
 }
 
 // Test composes a campaign as it stands for a test letter: for a subscriber,

@@ -266,17 +266,24 @@ func (r *Recorder) begin(ctx context.Context, tx *database.Tx, group []*turn, ta
 	return nil
 }
 
-// allowed keeps the turns whose execution may begin messages. Those of a
-// session from before this process was written off are not among them.
+// allowed keeps the turns whose execution may begin messages.
 func (r *Recorder) allowed(ctx context.Context, tx *database.Tx, waiting []*turn) ([]*turn, error) {
-	executions, err := r.campaigns.Allowed(ctx, tx, r.process.Session())
+	at := map[*batch]int{}
+	var executions []campaign.Batch
+	for _, t := range waiting {
+		b := t.next.(*delivery).batch
+		if _, ok := at[b]; !ok {
+			at[b] = len(executions)
+			executions = append(executions, b.Batch)
+		}
+	}
+	ok, err := r.campaigns.Allowed(ctx, tx, executions)
 	if err != nil {
 		return nil, err
 	}
 	kept := waiting[:0]
 	for _, t := range waiting {
-		b := t.next.(*delivery).batch
-		if executions[b.ID] == b.Execution && b.Execution != 0 {
+		if ok[at[t.next.(*delivery).batch]] {
 			kept = append(kept, t)
 		}
 	}

@@ -68,6 +68,7 @@ type App struct {
 	scheduled  chan struct{}
 	imported   chan struct{}
 	served     chan struct{}
+	pruned     chan struct{}
 }
 
 // callTime is how long HTTP calls under way get when the process ends.
@@ -238,13 +239,39 @@ func (a *App) wire(ctx context.Context) error {
 		a.imported = make(chan struct{})
 		go func() { defer close(a.imported); a.importer.Run(a.background) }()
 	}
+	proxies, err := a.config.proxies()
+	if err != nil {
+		return err
+	}
+	origin := call.Origin{Proxies: proxies}
+	tokens := access.NewStore(a.db, keys, a.config.AdminToken)
+	if a.has(API) {
+		a.pruned = make(chan struct{})
+		go func() { defer close(a.pruned); a.prune(tokens) }()
+	}
 	return a.listen(ctx, web.Options{
 		Log: a.log, Ready: a.ready,
-		API: api.Options{DB: a.db, Access: access.NewStore(a.db, keys, a.config.AdminToken), People: a.people, Importer: a.importer, Sending: senders, Pace: pace,
+		API: api.Options{DB: a.db, Access: tokens, Origin: origin, People: a.people, Importer: a.importer, Sending: senders, Pace: pace,
 			Version: version, Campaigns: a.campaigns, PublicURL: a.config.PublicURL, ComposeTest: composer.Test, Nudge: a.scheduler.Nudge, LettersNudge: a.scheduler.Nudge, Log: a.log},
 		Recipient: recipient.Options{DB: a.db, Keys: keys, Campaigns: a.campaigns, People: a.people, OptOut: unsubscribe.NewOptOut(a.db, a.people, noes),
-			WebVersion: composer.Web, Rate: call.Rate{PerSecond: float64(a.config.RecipientRate), Burst: a.config.RecipientRate}, Log: a.log},
+			WebVersion: composer.Web, Rate: call.Rate{PerSecond: float64(a.config.RecipientRate), Burst: a.config.RecipientRate}, Origin: origin, Log: a.log},
 	})
+}
+
+// prune forgets answers kept for repeated calls once their day is over.
+func (a *App) prune(tokens *access.Store) {
+	tick := time.NewTicker(time.Hour)
+	defer tick.Stop()
+	for {
+		select {
+		case <-a.background.Done():
+			return
+		case <-tick.C:
+			if err := tokens.PruneReplies(a.background); err != nil && a.background.Err() == nil {
+				a.log.Warn("prune kept answers", "error", err)
+			}
+		}
+	}
 }
 
 // listen serves HTTP: all of it for the API's process, health alone for the others.
@@ -289,7 +316,7 @@ func (a *App) Addr() string { return a.listener.Addr().String() }
 // goodbye. It is safe on a process that started only in part.
 func (a *App) Stop() {
 	a.cancel()
-	for _, done := range []chan struct{}{a.served, a.scheduled, a.imported} {
+	for _, done := range []chan struct{}{a.served, a.scheduled, a.imported, a.pruned} {
 		if done != nil {
 			<-done
 		}

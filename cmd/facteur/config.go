@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -19,23 +20,24 @@ import (
 // Config is every setting: a flag, an environment variable or a line of the
 // file given by --config, in this order of precedence.
 type Config struct {
-	DataDir       string        `help:"Folder for the SQLite file, keys and uploads." env:"FACTEUR_DATA_DIR" default:"data" unit:"path"`
-	DatabaseURL   string        `help:"sqlite:PATH or postgres://…; empty: SQLite in the data folder." env:"FACTEUR_DATABASE_URL" unit:"URL"`
-	RedisURL      string        `help:"redis://, rediss:// or redis-sentinel://; empty: the in-process queue." env:"FACTEUR_REDIS_URL" unit:"URL"`
-	SecretKey     string        `help:"Seals stored passwords and keys, 16 characters or more; empty: made in the data folder. Must be the same on all machines." env:"FACTEUR_SECRET_KEY" unit:"text"`
-	HTTPAddr      string        `help:"Listening address of the API and of the recipients' pages." env:"FACTEUR_HTTP_ADDR" default:"127.0.0.1:8080" unit:"host:port"`
-	PublicURL     string        `help:"Base of every link in mails: https, or plain http on loopback; empty: http://HTTP_ADDR." env:"FACTEUR_PUBLIC_URL" unit:"URL"`
-	AdminToken    string        `help:"When set, an API token with all scopes, 16 characters or more." env:"FACTEUR_ADMIN_TOKEN" unit:"text"`
-	DNS           string        `help:"Resolver for every DNS question; empty: the system's." env:"FACTEUR_DNS" unit:"host:port"`
-	InboundAddr   string        `help:"SMTP listener for bounces and complaints. Not available yet: must be empty." env:"FACTEUR_INBOUND_ADDR" unit:"host:port"`
-	HELO          string        `help:"Name given to relays in EHLO; empty: the host's." env:"FACTEUR_HELO" name:"helo" unit:"host name"`
-	RetryFirst    time.Duration `help:"Wait before a deferred mail is tried again; it doubles from there." env:"FACTEUR_RETRY_FIRST" default:"5m" unit:"duration"`
-	RetryMost     time.Duration `help:"Longest wait between two tries." env:"FACTEUR_RETRY_MOST" default:"4h" unit:"duration"`
-	RetryGiveUp   time.Duration `help:"A mail deferred for longer fails; the clock stops while its relay rests." env:"FACTEUR_RETRY_GIVE_UP" default:"48h" unit:"duration"`
-	FinalDot      time.Duration `help:"How long a relay may think about a body (RFC 5321: 10 minutes)." env:"FACTEUR_FINAL_DOT" default:"10m" unit:"duration"`
-	RecipientRate int           `help:"Requests a second to the recipients' pages from one address; 0: no limit." env:"FACTEUR_RECIPIENT_RATE" default:"200" unit:"requests/s"`
-	LogFormat     string        `help:"text or json." env:"FACTEUR_LOG_FORMAT" default:"text" enum:"text,json" unit:"text or json"`
-	LogLevel      string        `help:"debug, info, warn or error." env:"FACTEUR_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" unit:"debug to error"`
+	DataDir        string        `help:"Folder for the SQLite file, keys and uploads." env:"FACTEUR_DATA_DIR" default:"data" unit:"path"`
+	DatabaseURL    string        `help:"sqlite:PATH or postgres://…; empty: SQLite in the data folder." env:"FACTEUR_DATABASE_URL" unit:"URL"`
+	RedisURL       string        `help:"redis://, rediss:// or redis-sentinel://; empty: the in-process queue." env:"FACTEUR_REDIS_URL" unit:"URL"`
+	SecretKey      string        `help:"Seals stored passwords and keys, 16 characters or more; empty: made in the data folder. Must be the same on all machines." env:"FACTEUR_SECRET_KEY" unit:"text"`
+	HTTPAddr       string        `help:"Listening address of the API and of the recipients' pages." env:"FACTEUR_HTTP_ADDR" default:"127.0.0.1:8080" unit:"host:port"`
+	PublicURL      string        `help:"Base of every link in mails: https, or plain http on loopback; empty: http://HTTP_ADDR." env:"FACTEUR_PUBLIC_URL" unit:"URL"`
+	AdminToken     string        `help:"When set, an API token with all scopes, 16 characters or more." env:"FACTEUR_ADMIN_TOKEN" unit:"text"`
+	DNS            string        `help:"Resolver for every DNS question; empty: the system's." env:"FACTEUR_DNS" unit:"host:port"`
+	InboundAddr    string        `help:"SMTP listener for bounces and complaints. Not available yet: must be empty." env:"FACTEUR_INBOUND_ADDR" unit:"host:port"`
+	HELO           string        `help:"Name given to relays in EHLO; empty: the host's." env:"FACTEUR_HELO" name:"helo" unit:"host name"`
+	RetryFirst     time.Duration `help:"Wait before a deferred mail is tried again; it doubles from there." env:"FACTEUR_RETRY_FIRST" default:"5m" unit:"duration"`
+	RetryMost      time.Duration `help:"Longest wait between two tries." env:"FACTEUR_RETRY_MOST" default:"4h" unit:"duration"`
+	RetryGiveUp    time.Duration `help:"A mail deferred for longer fails; the clock stops while its relay rests." env:"FACTEUR_RETRY_GIVE_UP" default:"48h" unit:"duration"`
+	FinalDot       time.Duration `help:"How long a relay may think about a body (RFC 5321: 10 minutes)." env:"FACTEUR_FINAL_DOT" default:"10m" unit:"duration"`
+	RecipientRate  int           `help:"Requests a second to the recipients' pages from one address; 0: no limit." env:"FACTEUR_RECIPIENT_RATE" default:"200" unit:"requests/s"`
+	TrustedProxies []string      `help:"Networks of our own reverse proxies, separated by commas, whose X-Forwarded-For is believed." env:"FACTEUR_TRUSTED_PROXIES" unit:"CIDR"`
+	LogFormat      string        `help:"text or json." env:"FACTEUR_LOG_FORMAT" default:"text" enum:"text,json" unit:"text or json"`
+	LogLevel       string        `help:"debug, info, warn or error." env:"FACTEUR_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" unit:"debug to error"`
 }
 
 // secrets are settings that no output shows.
@@ -76,6 +78,9 @@ func (c *Config) complete() error {
 	}
 	if c.RetryMost < c.RetryFirst {
 		return fmt.Errorf("FACTEUR_RETRY_MOST %s is less than FACTEUR_RETRY_FIRST %s", c.RetryMost, c.RetryFirst)
+	}
+	if _, err := c.proxies(); err != nil {
+		return err
 	}
 	if c.RecipientRate < 0 {
 		return fmt.Errorf("FACTEUR_RECIPIENT_RATE %d: want 0 or more", c.RecipientRate)
@@ -152,6 +157,18 @@ func (c *Config) secret() (string, error) {
 		return c.SecretKey, nil
 	}
 	return keyring.SecretFile(filepath.Join(c.DataDir, "secret.key"))
+}
+
+func (c *Config) proxies() ([]netip.Prefix, error) {
+	var all []netip.Prefix
+	for _, text := range c.TrustedProxies {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("FACTEUR_TRUSTED_PROXIES %q: want a network such as 10.0.0.0/8", text)
+		}
+		all = append(all, p)
+	}
+	return all, nil
 }
 
 func (c *Config) patience() campaign.Patience {

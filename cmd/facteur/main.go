@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"runtime"
 	"syscall"
+	_ "time/tzdata" // subscribers' time zones, where the host has none
 
 	"facteur/internal/database"
 	"facteur/migrations"
