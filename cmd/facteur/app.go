@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"facteur/access"
@@ -69,6 +70,7 @@ type App struct {
 	imported   chan struct{}
 	served     chan struct{}
 	pruned     chan struct{}
+	stopped    sync.Once
 }
 
 // callTime is how long HTTP calls under way get when the process ends.
@@ -313,8 +315,10 @@ func (a *App) ready(ctx context.Context) error {
 func (a *App) Addr() string { return a.listener.Addr().String() }
 
 // Stop begins nothing more, settles what has begun within 25 s, and says
-// goodbye. It is safe on a process that started only in part.
-func (a *App) Stop() {
+// goodbye. It is safe on a process that started only in part, and twice.
+func (a *App) Stop() { a.stopped.Do(a.stop) }
+
+func (a *App) stop() {
 	a.cancel()
 	for _, done := range []chan struct{}{a.served, a.scheduled, a.imported, a.pruned} {
 		if done != nil {
