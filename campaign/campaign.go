@@ -101,10 +101,12 @@ const campaignColumns = `id, name, status, status_reason, subject, html, text, s
 	starts_at, launched_at, audience_at, planned, plan_after, recipients, excluded, run, created_at, updated_at, finished_at`
 
 func (r campaignRow) campaign() (Campaign, error) {
-	c := Campaign{ID: r.ID, Name: r.Name, Status: r.Status, StatusReason: r.StatusReason, Subject: r.Subject, HTML: r.HTML, Text: r.Text,
+	c := Campaign{
+		ID: r.ID, Name: r.Name, Status: r.Status, StatusReason: r.StatusReason, Subject: r.Subject, HTML: r.HTML, Text: r.Text,
 		SenderID: r.SenderID, Segment: r.Segment, OnUncertain: r.OnUncertain, Version: r.Version, StartsAt: r.StartsAt, LaunchedAt: r.LaunchedAt,
 		AudienceAt: r.AudienceAt, Planned: r.Planned, PlanAfter: r.PlanAfter, Recipients: r.Recipients, Run: r.Run,
-		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, FinishedAt: r.FinishedAt}
+		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, FinishedAt: r.FinishedAt,
+	}
 	var err error
 	if c.ListIDs, err = parseIDs(r.ListIDs); err != nil {
 		return c, fmt.Errorf("campaign %d: list_ids: %w", r.ID, err)

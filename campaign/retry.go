@@ -68,6 +68,8 @@ func doubtOf(d Delivery, onUncertain string, at int64) Settled {
 	if onUncertain == "hold" || d.Doubts >= 1 {
 		n.wait, n.NotBefore = waitPerson, 0
 	}
-	return Settled{CampaignID: d.CampaignID, SubscriberID: d.SubscriberID, BatchID: d.BatchID, Attempt: d.Attempts, Doubts: d.Doubts, RelayID: d.RelayID,
-		Outcome: sending.Outcome{Verdict: sending.Doubted, Class: sending.RelayFault, Text: "the process ended before the answer came"}, Next: n}
+	return Settled{
+		CampaignID: d.CampaignID, SubscriberID: d.SubscriberID, BatchID: d.BatchID, Attempt: d.Attempts, Doubts: d.Doubts, RelayID: d.RelayID,
+		Outcome: sending.Outcome{Verdict: sending.Doubted, Class: sending.RelayFault, Text: "the process ended before the answer came"}, Next: n,
+	}
 }

@@ -173,8 +173,10 @@ func (s *Store) settleFrom(ctx context.Context, tx *database.Tx, from DeliverySt
 			if v.Status == Uncertain {
 				doubt = 1
 			}
-			return []any{string(v.Status), v.wait, v.NotBefore, v.Attempt, doubt, v.RelayID, v.Outcome.Code, v.Outcome.Enhanced, v.Outcome.Text, v.Reason, at, v.DeferredAt,
-				v.CampaignID, v.SubscriberID, string(from), before, v.BatchID}
+			return []any{
+				string(v.Status), v.wait, v.NotBefore, v.Attempt, doubt, v.RelayID, v.Outcome.Code, v.Outcome.Enhanced, v.Outcome.Text, v.Reason, at, v.DeferredAt,
+				v.CampaignID, v.SubscriberID, string(from), before, v.BatchID,
+			}
 		},
 		func(i int, n int64) {
 			v := now[i]

@@ -276,8 +276,10 @@ func (w *world) settle(e *execution, d Delivery, res smtp.Result) {
 	w.write(func(tx *database.Tx) error {
 		o := sending.Judge(res)
 		tally := Tally{}
-		err := w.store.Settle(w.ctx, tx, []Settled{{CampaignID: w.campaign, SubscriberID: d.SubscriberID, BatchID: e.ID, Attempt: d.Attempts + 1, RelayID: 1, Provider: throttle.Other,
-			First: d.Attempts == 0, Doubts: d.Doubts, Outcome: o, Next: DefaultPatience().Settle(d, o, "resend", w.now, 0)}}, tally)
+		err := w.store.Settle(w.ctx, tx, []Settled{{
+			CampaignID: w.campaign, SubscriberID: d.SubscriberID, BatchID: e.ID, Attempt: d.Attempts + 1, RelayID: 1, Provider: throttle.Other,
+			First: d.Attempts == 0, Doubts: d.Doubts, Outcome: o, Next: DefaultPatience().Settle(d, o, "resend", w.now, 0),
+		}}, tally)
 		if err != nil {
 			return err
 		}

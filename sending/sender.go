@@ -115,8 +115,10 @@ func (s *Store) Senders(ctx context.Context) ([]Sender, error) {
 }
 
 func (r senderRow) sender() (Sender, error) {
-	v := Sender{ID: r.ID, DomainID: r.DomainID, Domain: r.Domain, ReturnPath: r.ReturnPath, FromEmail: r.FromEmail, FromName: r.FromName,
-		ReplyTo: r.ReplyTo, PostalAddress: r.PostalAddress, CreatedAt: r.CreatedAt}
+	v := Sender{
+		ID: r.ID, DomainID: r.DomainID, Domain: r.Domain, ReturnPath: r.ReturnPath, FromEmail: r.FromEmail, FromName: r.FromName,
+		ReplyTo: r.ReplyTo, PostalAddress: r.PostalAddress, CreatedAt: r.CreatedAt,
+	}
 	var ids []string
 	if err := json.Unmarshal([]byte(r.RelayIDs), &ids); err != nil {
 		return v, fmt.Errorf("sender %d: relay_ids: %w", r.ID, err)

@@ -170,6 +170,8 @@ func (r *importRow) save(ctx context.Context, tx *database.Tx, before int64) err
 	case r.Status == ImportRunning:
 		return nil
 	}
-	return journal.Write(ctx, tx, "finish", "import", r.ID, map[string]any{"list": fmt.Sprint(r.ListID), "status": r.Status,
-		"rows": r.Rows, "created": r.Created, "updated": r.Updated, "refused": r.Refused})
+	return journal.Write(ctx, tx, "finish", "import", r.ID, map[string]any{
+		"list": fmt.Sprint(r.ListID), "status": r.Status,
+		"rows": r.Rows, "created": r.Created, "updated": r.Updated, "refused": r.Refused,
+	})
 }

@@ -67,8 +67,10 @@ func (im *Importer) Accept(ctx context.Context, listID int64, yes consent.Statem
 	if _, err := im.store.List(ctx, listID); err != nil {
 		return Import{}, fmt.Errorf("import: %w", err)
 	}
-	row := importRow{Host: im.host, Import: Import{ID: im.db.NewID(), ListID: listID, Status: ImportRunning,
-		Basis: string(yes.Basis), Source: yes.Source, StatedAt: yes.At.UnixMilli(), CreatedAt: now.UnixMilli()}}
+	row := importRow{Host: im.host, Import: Import{
+		ID: im.db.NewID(), ListID: listID, Status: ImportRunning,
+		Basis: string(yes.Basis), Source: yes.Source, StatedAt: yes.At.UnixMilli(), CreatedAt: now.UnixMilli(),
+	}}
 	row.progress.Wording = yes.Wording
 	if err := im.take(ctx, &row, body, limit); err != nil {
 		return Import{}, fmt.Errorf("import: %w", err)

@@ -14,8 +14,10 @@ import (
 // without looking for them first, and leaves to Enroll only those who were
 // there already. Each address comes once; yes has been checked.
 func (s *Store) enrollNew(ctx context.Context, tx *database.Tx, listID int64, people []Person, yes consent.Statement) ([]Enrolled, error) {
-	e := enrolment{store: s.With(tx), tx: tx, list: listID, people: people, out: make([]Enrolled, len(people)),
-		keys: make([]string, len(people)), first: make(map[string]int, len(people))}
+	e := enrolment{
+		store: s.With(tx), tx: tx, list: listID, people: people, out: make([]Enrolled, len(people)),
+		keys: make([]string, len(people)), first: make(map[string]int, len(people)),
+	}
 	for i := range people {
 		e.keys[i] = people[i].Address.Key()
 		e.first[e.keys[i]] = i

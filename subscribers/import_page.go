@@ -54,8 +54,10 @@ func (p *importPage) read(from *importer.Reader, table *importTable) error {
 		case err == io.EOF:
 			p.last = true
 		case errors.As(err, &unreadable):
-			p.problems = append(p.problems, ImportProblem{Line: unreadable.Line, Column: clipped(unreadable.Column),
-				Reason: string(unreadable.Reason), Detail: unreadable.Detail})
+			p.problems = append(p.problems, ImportProblem{
+				Line: unreadable.Line, Column: clipped(unreadable.Column),
+				Reason: string(unreadable.Reason), Detail: unreadable.Detail,
+			})
 		case err != nil:
 			return err
 		default:

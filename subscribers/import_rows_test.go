@@ -47,8 +47,10 @@ func TestImporter_ReadsColumnsByTheirNames(t *testing.T) {
 			{"email,first name,last name", "X,,Lee", "Lee", "", "", map[string]string{"last_name": "Lee"}},
 			{"email,first name,name", "X,Ann,Dr Ann Lee", "Dr Ann Lee", "", "", map[string]string{"first_name": "Ann"}},
 			{"email,first name,name", "X,Ann,", "Ann", "", "", map[string]string{"first_name": "Ann"}},
-			{"email,Postal  Code,shoe-size,Größe (cm)!,empty,_x,", "X,63000,38,170,,1,dropped", "", "", "",
-				map[string]string{"postal_code": "63000", "shoe_size": "38", "größe_cm": "170", "_x": "1"}},
+			{
+				"email,Postal  Code,shoe-size,Größe (cm)!,empty,_x,", "X,63000,38,170,,1,dropped", "", "", "",
+				map[string]string{"postal_code": "63000", "shoe_size": "38", "größe_cm": "170", "_x": "1"},
+			},
 			{"email,cafe\u0301," + long, "X,1,2", "", "", "", map[string]string{"café": "1", long[:128]: "2"}},
 			{"email,quote,html", `X,"say ""hi""` + "\n" + `\",<b>&é` + "\u2028", "", "", "", map[string]string{"quote": "say \"hi\"\n\\", "html": "<b>&é"}},
 		} {
@@ -126,9 +128,22 @@ func TestImporter_RefusesRowsWithTheirReason(t *testing.T) {
 			line           int
 			column, reason string
 		}
-		want := []fault{{3, "Email", "no_at"}, {5, "", "suppressed"}, {6, "", "unsubscribed"}, {7, "", "suppressed"}, {9, "Name", "value_too_long"},
-			{10, "City", "value_too_long"}, {12, "", "record_too_long"}, {13, "", "too_many_fields"}, {14, "", "text_after_quote"}, {15, "Name", "nul_byte"},
-			{16, "Name", "bad_encoding"}, {17, "Email", "empty"}, {19, "", "suppressed"}, {20, "", "open_quote"}}
+		want := []fault{
+			{3, "Email", "no_at"},
+			{5, "", "suppressed"},
+			{6, "", "unsubscribed"},
+			{7, "", "suppressed"},
+			{9, "Name", "value_too_long"},
+			{10, "City", "value_too_long"},
+			{12, "", "record_too_long"},
+			{13, "", "too_many_fields"},
+			{14, "", "text_after_quote"},
+			{15, "Name", "nul_byte"},
+			{16, "Name", "bad_encoding"},
+			{17, "Email", "empty"},
+			{19, "", "suppressed"},
+			{20, "", "open_quote"},
+		}
 		var got []fault
 		for _, p := range done.Problems {
 			got = append(got, fault{p.Line, p.Column, p.Reason})

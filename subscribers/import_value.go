@@ -67,8 +67,10 @@ func addressProblem(c *importColumn, err error) *ImportProblem {
 }
 
 func tooLong(c *importColumn, bytes int) *ImportProblem {
-	return &ImportProblem{Column: clipped(c.header), Reason: "value_too_long",
-		Detail: fmt.Sprintf("the value has %d bytes, %d are allowed", bytes, longestValue)}
+	return &ImportProblem{
+		Column: clipped(c.header), Reason: "value_too_long",
+		Detail: fmt.Sprintf("the value has %d bytes, %d are allowed", bytes, longestValue),
+	}
 }
 
 func (t *importTable) nameTooLong(characters int) *ImportProblem {

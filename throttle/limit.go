@@ -42,8 +42,10 @@ func (s *Store) SetLimit(ctx context.Context, tx *database.Tx, scope string, l L
 	if err != nil {
 		return fmt.Errorf("limit %s: %w", scope, err)
 	}
-	return journal.Write(ctx, tx, "limit", "throttle", 0, map[string]any{"scope": scope, "per_second": l.PerSecond, "per_minute": l.PerMinute,
-		"per_hour": l.PerHour, "per_day": l.PerDay, "connections": l.Connections})
+	return journal.Write(ctx, tx, "limit", "throttle", 0, map[string]any{
+		"scope": scope, "per_second": l.PerSecond, "per_minute": l.PerMinute,
+		"per_hour": l.PerHour, "per_day": l.PerDay, "connections": l.Connections,
+	})
 }
 
 // Limit is the limit of a scope; the zero limit when none was set.

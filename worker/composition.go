@@ -91,9 +91,11 @@ func (c *Composer) recipient(m *composition, ref unsubscribe.Reference, p subscr
 	leave := c.publicURL + "/u/" + ref.LeaveToken(c.keys)
 	// The first of the lists by which the message comes; compile has seen to it that there is one.
 	h := m.headers[min(bits.TrailingZeros64(uint64(lists)), len(m.headers)-1)]
-	return content.Recipient{Email: wire, Name: p.Name, Locale: p.Locale, Attributes: []byte(p.Attributes),
+	return content.Recipient{
+		Email: wire, Name: p.Name, Locale: p.Locale, Attributes: []byte(p.Attributes),
 		UnsubscribeURL: leave, PreferencesURL: leave, WebURL: c.publicURL + "/w/" + ref.LeaveToken(c.keys),
-		MessageID: ref.MessageName(c.keys) + "@" + m.version.Sender.Domain, Date: at, Headers: h.Append(make([]byte, 0, 512), leave)}
+		MessageID: ref.MessageName(c.keys) + "@" + m.version.Sender.Domain, Date: at, Headers: h.Append(make([]byte, 0, 512), leave),
+	}
 }
 
 // Test composes a campaign as it stands for a test letter: for a subscriber,

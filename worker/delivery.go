@@ -69,8 +69,10 @@ func (d *delivery) Return(error) {
 // attempt is the begin of this delivery.
 func (d *delivery) attempt() campaign.Attempt {
 	b := d.batch
-	return campaign.Attempt{CampaignID: d.row.CampaignID, SubscriberID: d.row.SubscriberID, BatchID: b.ID, Execution: b.Execution,
-		Number: d.row.Attempts + 1, RelayID: b.line.relay.ID, Provider: b.provider, FirstAt: d.at.UnixMilli()}
+	return campaign.Attempt{
+		CampaignID: d.row.CampaignID, SubscriberID: d.row.SubscriberID, BatchID: b.ID, Execution: b.Execution,
+		Number: d.row.Attempts + 1, RelayID: b.line.relay.ID, Provider: b.provider, FirstAt: d.at.UnixMilli(),
+	}
 }
 
 // ask is the last gate's question about this delivery.
@@ -83,7 +85,9 @@ func (d *delivery) settled(begun bool, o sending.Outcome, patience campaign.Pati
 	row := d.row
 	row.Attempts++
 	o.Text = sending.Anonymous(sending.Anonymous(o.Text, d.to.Wire()), d.person.Email)
-	return campaign.Settled{CampaignID: row.CampaignID, SubscriberID: row.SubscriberID, BatchID: d.batch.ID, Attempt: row.Attempts, Unbegun: !begun,
+	return campaign.Settled{
+		CampaignID: row.CampaignID, SubscriberID: row.SubscriberID, BatchID: d.batch.ID, Attempt: row.Attempts, Unbegun: !begun,
 		RelayID: d.batch.line.relay.ID, Provider: d.batch.provider, First: row.Attempts == 1, Doubts: row.Doubts, Outcome: o,
-		Next: patience.Settle(d.row, o, d.batch.onUncertain, now, rested)}
+		Next: patience.Settle(d.row, o, d.batch.onUncertain, now, rested),
+	}
 }

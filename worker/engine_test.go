@@ -69,9 +69,11 @@ func start(t testing.TB, db *database.DB) *engine {
 	e.redis = e.embedded.Client()
 	e.queue = worker.NewQueue(e.redis)
 	e.scheduler = campaign.NewScheduler(e.campaigns, e.process, e.queue, quick, log)
-	e.worker = worker.New(worker.Options{DB: db, Process: e.process, Redis: e.redis, Campaigns: e.campaigns, People: e.people, Senders: e.senders, Pace: e.pace,
+	e.worker = worker.New(worker.Options{
+		DB: db, Process: e.process, Redis: e.redis, Campaigns: e.campaigns, People: e.people, Senders: e.senders, Pace: e.pace,
 		Composer: worker.NewComposer(e.campaigns, e.people, keys, "http://127.0.0.1:8080"), Noes: e.noes, Patience: quick,
-		Timeouts: smtp.Timeouts{Connect: 5 * time.Second, Command: 5 * time.Second, FinalDot: quick.FinalDot}, OnFinished: e.scheduler.Nudge, Log: log})
+		Timeouts: smtp.Timeouts{Connect: 5 * time.Second, Command: 5 * time.Second, FinalDot: quick.FinalDot}, OnFinished: e.scheduler.Nudge, Log: log,
+	})
 	if err := e.worker.Start(); err != nil {
 		t.Fatal(err)
 	}

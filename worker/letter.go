@@ -96,5 +96,7 @@ func (w *Worker) sendLetter(l sending.Letter, session int64) (answered bool, aga
 	return <-m.result, 0, nil
 }
 
-var _ smtp.Mail = (*letterMail)(nil)
-var _ smtp.Mail = (*delivery)(nil)
+var (
+	_ smtp.Mail = (*letterMail)(nil)
+	_ smtp.Mail = (*delivery)(nil)
+)

@@ -96,9 +96,11 @@ func (l *lines) open(r sending.Relay) (*line, error) {
 	server.Timeouts = l.timeouts
 	at := &line{relay: r, feeding: make(chan struct{}, feedingAtOnce)}
 	at.suspect.Store(r.State != sending.Healthy || r.Doubting)
-	at.pool = smtp.NewPool(smtp.Options{Server: server, MaxConnections: r.MaxConnections,
+	at.pool = smtp.NewPool(smtp.Options{
+		Server: server, MaxConnections: r.MaxConnections,
 		Turn: func(ended []smtp.Ended, next smtp.Mail) bool { return l.recorder.turn(at, ended, next) },
-		Down: func(res smtp.Result) { l.down(at, res) }})
+		Down: func(res smtp.Result) { l.down(at, res) },
+	})
 	if at.suspect.Load() {
 		at.pool.Rest()
 		at.pool.Revive()

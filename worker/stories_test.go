@@ -124,8 +124,10 @@ func TestTwoCampaignsAndALetter_NoneStarves(t *testing.T) {
 	e.await(second, 20*time.Second, func(_ campaign.Campaign, n campaign.Counts) bool { return n.Sent > 50 })
 	letter := e.db.NewID()
 	e.write(func(ctx context.Context, tx *database.Tx) error {
-		return e.senders.WriteLetter(ctx, tx, sending.Letter{ID: letter, Kind: sending.TestLetter, CampaignID: second, SenderID: sender, Email: "boss@example.org",
-			Message: "From: hello@news.example.com\r\nTo: boss@example.org\r\nMessage-ID: <letter@test>\r\nSubject: test\r\n\r\nHello.\r\n"})
+		return e.senders.WriteLetter(ctx, tx, sending.Letter{
+			ID: letter, Kind: sending.TestLetter, CampaignID: second, SenderID: sender, Email: "boss@example.org",
+			Message: "From: hello@news.example.com\r\nTo: boss@example.org\r\nMessage-ID: <letter@test>\r\nSubject: test\r\n\r\nHello.\r\n",
+		})
 	})
 	asked := time.Now()
 	for len(s.Of("boss@example.org")) == 0 {

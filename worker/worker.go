@@ -82,8 +82,10 @@ type halts struct {
 
 // New makes a worker; [Worker.Start] lets it work.
 func New(o Options) *Worker {
-	w := &Worker{db: o.DB, process: o.Process, campaigns: o.Campaigns, people: o.People, senders: o.Senders, pace: o.Pace, composer: o.Composer,
-		noes: o.Noes, limiter: throttle.NewLimiter(o.Redis), log: o.Log, onFinished: o.OnFinished, polled: make(chan struct{}), slots: map[int64]chan struct{}{}}
+	w := &Worker{
+		db: o.DB, process: o.Process, campaigns: o.Campaigns, people: o.People, senders: o.Senders, pace: o.Pace, composer: o.Composer,
+		noes: o.Noes, limiter: throttle.NewLimiter(o.Redis), log: o.Log, onFinished: o.OnFinished, polled: make(chan struct{}), slots: map[int64]chan struct{}{},
+	}
 	if w.onFinished == nil {
 		w.onFinished = func() {}
 	}

@@ -84,7 +84,8 @@ func TestAppend_ComposesWhatTheGoldenFilesHold(t *testing.T) {
 func checkMessage(t interface {
 	Helper()
 	Fatalf(string, ...any)
-}, m *content.Message, person *content.Recipient, message []byte) {
+}, m *content.Message, person *content.Recipient, message []byte,
+) {
 	t.Helper()
 	if !bytes.HasSuffix(message, []byte("\r\n")) {
 		t.Fatalf("the message does not end with CRLF")

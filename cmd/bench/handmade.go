@@ -72,8 +72,10 @@ func handmadeConnection(addr string, page *template.Template, n int, next *atomi
 		if i >= n {
 			break
 		}
-		p := handmadePerson{Email: fmt.Sprintf("person%07d@example.org", i), Name: fmt.Sprintf("Prénom %d", i), City: "Lyon", Offer: i,
-			Leave: fmt.Sprintf("https://news.example.com/u/%044d", i), Address: "1 rue de la Poste, 69001 Lyon"}
+		p := handmadePerson{
+			Email: fmt.Sprintf("person%07d@example.org", i), Name: fmt.Sprintf("Prénom %d", i), City: "Lyon", Offer: i,
+			Leave: fmt.Sprintf("https://news.example.com/u/%044d", i), Address: "1 rue de la Poste, 69001 Lyon",
+		}
 		fmt.Fprintf(&out, "MAIL FROM:<b-%d@bounces.news.example.com>\r\nRCPT TO:<%s>\r\nDATA\r\n", i, p.Email)
 		if _, err := c.Write(out.Bytes()); err != nil {
 			return err

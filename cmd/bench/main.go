@@ -232,9 +232,11 @@ func (b *box) handmade(ctx context.Context, o options, n int, rtt string) (row, 
 	took := time.Since(begin)
 	c, err := b.counts(ctx)
 	usage := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	return row{What: "by hand, no books", Recipients: n, RTT: rtt, Rate: float64(n) / took.Seconds(),
+	return row{
+		What: "by hand, no books", Recipients: n, RTT: rtt, Rate: float64(n) / took.Seconds(),
 		CPU: (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds() / float64(n) * 1000, PeakMB: float64(usage.Maxrss) / 1024,
-		Lost: int64(n) - c.Distinct, Twice: c.Accepted - c.Distinct}, err
+		Lost: int64(n) - c.Distinct, Twice: c.Accepted - c.Distinct,
+	}, err
 }
 
 // engine imports and sends n people with a fresh facteur.

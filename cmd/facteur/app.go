@@ -226,9 +226,11 @@ func (a *App) wire(ctx context.Context) error {
 	a.importer = subscribers.NewImporter(a.db, a.people, filepath.Join(a.config.DataDir, "imports"), a.log)
 
 	if a.has(Worker) {
-		a.worker = worker.New(worker.Options{DB: a.db, Process: a.process, Redis: a.redis, Campaigns: a.campaigns, People: a.people, Senders: senders, Pace: pace,
+		a.worker = worker.New(worker.Options{
+			DB: a.db, Process: a.process, Redis: a.redis, Campaigns: a.campaigns, People: a.people, Senders: senders, Pace: pace,
 			Composer: composer, Noes: noes, Patience: a.config.patience(), Timeouts: smtp.Timeouts{FinalDot: a.config.FinalDot}, HELO: a.config.HELO,
-			OnFinished: a.scheduler.Nudge, Log: a.log})
+			OnFinished: a.scheduler.Nudge, Log: a.log,
+		})
 		if err := a.worker.Start(); err != nil {
 			return err
 		}
@@ -253,10 +255,14 @@ func (a *App) wire(ctx context.Context) error {
 	}
 	return a.listen(ctx, web.Options{
 		Log: a.log, Ready: a.ready,
-		API: api.Options{DB: a.db, Access: tokens, Origin: origin, People: a.people, Importer: a.importer, Sending: senders, Pace: pace,
-			Version: version, Campaigns: a.campaigns, PublicURL: a.config.PublicURL, ComposeTest: composer.Test, Nudge: a.scheduler.Nudge, LettersNudge: a.scheduler.Nudge, Log: a.log},
-		Recipient: recipient.Options{DB: a.db, Keys: keys, Campaigns: a.campaigns, People: a.people, OptOut: unsubscribe.NewOptOut(a.db, a.people, noes),
-			WebVersion: composer.Web, Rate: call.Rate{PerSecond: float64(a.config.RecipientRate), Burst: a.config.RecipientRate}, Origin: origin, Log: a.log},
+		API: api.Options{
+			DB: a.db, Access: tokens, Origin: origin, People: a.people, Importer: a.importer, Sending: senders, Pace: pace,
+			Version: version, Campaigns: a.campaigns, PublicURL: a.config.PublicURL, ComposeTest: composer.Test, Nudge: a.scheduler.Nudge, LettersNudge: a.scheduler.Nudge, Log: a.log,
+		},
+		Recipient: recipient.Options{
+			DB: a.db, Keys: keys, Campaigns: a.campaigns, People: a.people, OptOut: unsubscribe.NewOptOut(a.db, a.people, noes),
+			WebVersion: composer.Web, Rate: call.Rate{PerSecond: float64(a.config.RecipientRate), Burst: a.config.RecipientRate}, Origin: origin, Log: a.log,
+		},
 	})
 }
 

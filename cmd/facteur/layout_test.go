@@ -407,7 +407,7 @@ type variables struct {
 func (v *variables) add(g *ast.GenDecl, spec *ast.ValueSpec) (why string) {
 	v.specs[spec] = true
 	for _, name := range spec.Names {
-		v.names[name.Name] = true
+		v.names[name.Name] = name.Name != "_" // which keeps nothing
 	}
 	comments := ""
 	for _, group := range []*ast.CommentGroup{g.Doc, spec.Doc} {

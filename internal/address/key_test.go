@@ -18,7 +18,8 @@ import (
 func checkKey(t interface {
 	Helper()
 	Fatalf(string, ...any)
-}, a address.Address) {
+}, a address.Address,
+) {
 	t.Helper()
 	if !utf8.ValidString(a.Wire()) || strings.ContainsFunc(a.Wire(), unicode.IsControl) {
 		t.Fatalf("%q is not fit for the wire", a.Wire())

@@ -56,8 +56,10 @@ type Pool struct {
 func NewPool(o Options) *Pool {
 	o.Server.Timeouts = o.Server.Timeouts.orDefault()
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Pool{server: o.Server, turn: o.Turn, onDown: o.Down, urgent: make(chan Mail), bulk: make(chan Mail), ctx: ctx, cancel: cancel,
-		limit: max(1, o.MaxConnections), room: max(1, o.MaxConnections), open: map[*conn]struct{}{}, down: make(chan struct{})}
+	return &Pool{
+		server: o.Server, turn: o.Turn, onDown: o.Down, urgent: make(chan Mail), bulk: make(chan Mail), ctx: ctx, cancel: cancel,
+		limit: max(1, o.MaxConnections), room: max(1, o.MaxConnections), open: map[*conn]struct{}{}, down: make(chan struct{}),
+	}
 }
 
 // Send waits until a connection takes m. On an error m was not taken.

@@ -26,8 +26,10 @@ func TestReader_GivesUpOneLineForEachFault(t *testing.T) {
 		{"open quote met by another", "email,name\na,\"1\nb,\"2\"\nc,3\n", importer.Options{}, []string{"2! text_after_quote", "3: b|2", "4: c|3"}},
 		{"open quote, then a good quoted line", "email,name\na,\"1\n\"b\",\"2\"\nc,3\n", importer.Options{}, []string{"2! text_after_quote", "3: b|2", "4: c|3"}},
 		{"two open quotes", "email,name\na,\"1\nb,2\nc,\"3\nd,4\n", importer.Options{}, []string{"2! text_after_quote", "3: b|2", "4! open_quote", "5: d|4"}},
-		{"open quote beyond the longest record", "email,name\na,\"1\nb,2\nc,3\nd," + long[:20] + "\ne,5\nf,\"6\n6\"\n", small,
-			[]string{"2! record_too_long", "3: b|2", "4: c|3", "5: d|" + long[:20], "6: e|5", "7: f|6\n6"}},
+		{
+			"open quote beyond the longest record", "email,name\na,\"1\nb,2\nc,3\nd," + long[:20] + "\ne,5\nf,\"6\n6\"\n", small,
+			[]string{"2! record_too_long", "3: b|2", "4: c|3", "5: d|" + long[:20], "6: e|5", "7: f|6\n6"},
+		},
 		{"too long a line", "email,name\na," + long + "\nb,2\n", small, []string{"2! record_too_long", "3: b|2"}},
 		{"too long a line in CR", "email,name\ra," + long + "\rb,2\r", small, []string{"2! record_too_long", "3: b|2"}},
 		{"too long a line in CRLF", "email,name\r\na," + long + "\r\nb,2\r\n", small, []string{"2! record_too_long", "3: b|2"}},
