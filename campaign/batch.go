@@ -42,13 +42,13 @@ func (r batchRow) batch() (Batch, error) {
 }
 
 // Take gives a released batch to one execution in the process session; false
-// when it is taken or gone, which is how a queue's repeated task ends.
-func (s *Store) Take(ctx context.Context, id, session int64) (Batch, bool, error) {
+// when it is taken or gone, which is how a queue's repeated task ends. With
+// the same execution it may be asked again after a commit whose answer was lost.
+func (s *Store) Take(ctx context.Context, id, session, execution int64) (Batch, bool, error) {
 	var row batchRow
-	execution := s.db.NewID()
 	err := s.db.Write(ctx, func(tx *database.Tx) error {
-		return tx.Get(ctx, &row, `UPDATE batches SET state = 'taken', session = ?, execution = ? WHERE id = ? AND state = 'released' RETURNING `+batchColumns,
-			session, execution, id)
+		return tx.Get(ctx, &row, `UPDATE batches SET state = 'taken', session = ?, execution = ? WHERE id = ? AND (state = 'released' OR execution = ?) RETURNING `+batchColumns,
+			session, execution, id, execution)
 	})
 	if errors.Is(err, database.ErrNotFound) {
 		return Batch{}, false, nil
@@ -74,31 +74,86 @@ func (s *Store) Load(ctx context.Context, b Batch) ([]Delivery, error) {
 	return rows, nil
 }
 
-// Finish ends an execution: its deliveries that are still queued wait for
-// another batch, not before the given time (Unix milliseconds, 0: at once).
-func (s *Store) Finish(ctx context.Context, b Batch, left []int64, notBefore int64) error {
+// Finish ends an execution of which nothing is under way any more. What is
+// still queued waits for another batch, not before the given time (Unix
+// milliseconds, 0: at once). unbegun are those whose body is known not to
+// have left; a row of them that says sending was begun by a commit whose
+// answer was lost, and is tried again. Any other that says sending has an
+// answer that could not be written, and is in doubt.
+func (s *Store) Finish(ctx context.Context, b Batch, unbegun []int64, notBefore int64) error {
 	return s.db.Write(ctx, func(tx *database.Tx) error {
 		n, err := tx.Exec(ctx, `DELETE FROM batches WHERE id = ? AND execution = ?`, b.ID, b.Execution)
 		if err != nil || n == 0 { // written off meanwhile: not ours to give back
 			return err
 		}
-		return s.giveBack(ctx, tx, b, left, notBefore)
+		if err := s.giveBack(ctx, tx, b, notBefore); err != nil {
+			return err
+		}
+		begun, err := s.begunIn(ctx, tx, b)
+		if err != nil || len(begun) == 0 {
+			return err
+		}
+		known := map[int64]bool{}
+		for _, id := range unbegun {
+			known[id] = true
+		}
+		c, err := s.With(tx).Campaign(ctx, b.CampaignID)
+		if err != nil {
+			return err
+		}
+		now := s.db.Now().UnixMilli()
+		return s.orphans(ctx, tx, b, begun, func(d Delivery) Settled {
+			if known[d.SubscriberID] {
+				return unsentOf(d, now)
+			}
+			return doubtOf(d, c.OnUncertain, now+doubtPause.Milliseconds())
+		})
 	})
 }
 
-func (s *Store) giveBack(ctx context.Context, tx *database.Tx, b Batch, left []int64, notBefore int64) error {
+// begunIn reads the batch's deliveries that say sending.
+func (s *Store) begunIn(ctx context.Context, tx *database.Tx, b Batch) ([]Delivery, error) {
+	query, args, err := database.In(`SELECT `+deliveryColumns+` FROM deliveries WHERE campaign_id = ? AND subscriber_id IN (?) AND batch_id = ? AND status = 'sending'`,
+		b.CampaignID, b.Members, b.ID)
+	if err != nil {
+		return nil, err
+	}
+	var begun []Delivery
+	return begun, tx.Select(ctx, &begun, query, args...)
+}
+
+// orphans settles begun deliveries of which nobody will tell the answer.
+func (s *Store) orphans(ctx context.Context, tx *database.Tx, b Batch, begun []Delivery, as func(Delivery) Settled) error {
+	lane, err := s.pace.With(tx).Lane(ctx, b.Lane)
+	if err != nil {
+		return err
+	}
+	settled := make([]Settled, len(begun))
+	for i, d := range begun {
+		settled[i] = as(d)
+		settled[i].Provider = lane.Provider
+	}
+	t := Tally{}
+	if err := s.settle(ctx, tx, settled, t); err != nil {
+		return err
+	}
+	return s.Count(ctx, tx, t)
+}
+
+// giveBack lets the batch's queued deliveries wait for another one.
+func (s *Store) giveBack(ctx context.Context, tx *database.Tx, b Batch, notBefore int64) error {
 	wait := waitBatch
 	if notBefore > s.db.Now().UnixMilli() {
 		wait = waitTime
 	}
 	return tx.Each(ctx, `UPDATE deliveries SET wait = ?, not_before = ?, batch_id = 0 WHERE campaign_id = ? AND subscriber_id = ? AND batch_id = ? AND status = 'queued' AND wait = 0`,
-		len(left), func(i int) []any { return []any{wait, notBefore, b.CampaignID, left[i], b.ID} }, nil)
+		len(b.Members), func(i int) []any { return []any{wait, notBefore, b.CampaignID, b.Members[i], b.ID} }, nil)
 }
 
 // Recover hands on what a process has left: its batches' queued deliveries
 // wait for another batch, those that had begun are in doubt. proven says that
 // the process has ended; otherwise it may still know the answer, and a doubt
-// waits until patience (milliseconds) after its begin.
+// waits for patience (milliseconds).
 func (s *Store) Recover(ctx context.Context, tx *database.Tx, session int64, proven bool, patience int64) (batches, doubts int, err error) {
 	if err := tx.Gate(ctx, true); err != nil {
 		return 0, 0, err
@@ -107,53 +162,45 @@ func (s *Store) Recover(ctx context.Context, tx *database.Tx, session int64, pro
 	if err := tx.Select(ctx, &rows, `SELECT `+batchColumns+` FROM batches WHERE session = ? AND state = 'taken'`, session); err != nil {
 		return 0, 0, err
 	}
-	t := Tally{}
 	for _, row := range rows {
 		b, err := row.batch()
 		if err != nil {
 			return 0, 0, err
 		}
-		n, err := s.recoverBatch(ctx, tx, b, proven, patience, t)
+		n, err := s.recoverBatch(ctx, tx, b, proven, patience)
 		if err != nil {
 			return 0, 0, fmt.Errorf("recover batch %d: %w", b.ID, err)
 		}
 		doubts += n
 	}
-	return len(rows), doubts, s.Count(ctx, tx, t)
+	return len(rows), doubts, nil
 }
 
-func (s *Store) recoverBatch(ctx context.Context, tx *database.Tx, b Batch, proven bool, patience int64, t Tally) (int, error) {
+func (s *Store) recoverBatch(ctx context.Context, tx *database.Tx, b Batch, proven bool, patience int64) (int, error) {
 	if _, err := tx.Exec(ctx, `DELETE FROM batches WHERE id = ?`, b.ID); err != nil {
 		return 0, err
 	}
-	if err := s.giveBack(ctx, tx, b, b.Members, 0); err != nil {
+	if err := s.giveBack(ctx, tx, b, 0); err != nil {
 		return 0, err
 	}
-	query, args, err := database.In(`SELECT `+deliveryColumns+` FROM deliveries WHERE campaign_id = ? AND subscriber_id IN (?) AND batch_id = ? AND status = 'sending'`,
-		b.CampaignID, b.Members, b.ID)
-	if err != nil {
-		return 0, err
-	}
-	var begun []Delivery
-	if err := tx.Select(ctx, &begun, query, args...); err != nil || len(begun) == 0 {
+	begun, err := s.begunIn(ctx, tx, b)
+	if err != nil || len(begun) == 0 {
 		return 0, err
 	}
 	c, err := s.With(tx).Campaign(ctx, b.CampaignID)
 	if err != nil {
 		return 0, err
 	}
-	lane, err := s.pace.Lane(ctx, b.Lane)
-	if err != nil {
-		return 0, err
+	at := s.db.Now().UnixMilli()
+	if !proven { // by our clock, not by that of the process that fell silent
+		at += patience
 	}
-	settled := make([]Settled, len(begun))
-	for i, d := range begun {
-		at := s.db.Now().UnixMilli()
-		if !proven {
-			at = d.BegunAt + patience
-		}
-		settled[i] = doubtOf(d, c.OnUncertain, at)
-		settled[i].Provider = lane.Provider
-	}
-	return len(begun), s.settle(ctx, tx, settled, t)
+	return len(begun), s.orphans(ctx, tx, b, begun, func(d Delivery) Settled { return doubtOf(d, c.OnUncertain, at) })
+}
+
+// Strays lists the sessions that hold batches.
+func (s *Store) Strays(ctx context.Context, tx *database.Tx) ([]int64, error) {
+	var sessions []int64
+	err := tx.Select(ctx, &sessions, `SELECT DISTINCT session FROM batches WHERE state = 'taken'`)
+	return sessions, err
 }

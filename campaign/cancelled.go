@@ -9,9 +9,7 @@ import (
 // sweepCancelled marks what a cancelled campaign did not send as skipped, a
 // page for each second and campaign until nothing is left.
 func (s *Scheduler) sweepCancelled(ctx context.Context) error {
-	var ids []int64
-	err := s.store.db.Select(ctx, &ids, `SELECT n.campaign_id FROM campaign_counts n JOIN campaigns c ON c.id = n.campaign_id
-		WHERE c.status = 'cancelled' AND n.status IN ('queued', 'deferred') GROUP BY n.campaign_id HAVING SUM(n.n) > 0`)
+	ids, err := s.unfinished(ctx, Cancelled)
 	if err != nil {
 		return err
 	}
@@ -35,19 +33,16 @@ func (s *Scheduler) sweepPage(ctx context.Context, tx *database.Tx, id int64) (m
 	if err != nil || len(rows) == 0 {
 		return false, err
 	}
-	now := s.store.db.Now().UnixMilli()
-	err = tx.Each(ctx, `UPDATE deliveries SET status = 'skipped', wait = 0, reason = 'cancelled', settled_at = ? WHERE campaign_id = ? AND subscriber_id = ?`, len(rows),
-		func(i int) []any { return []any{now, id, rows[i].SubscriberID} }, nil)
+	providers, err := s.store.providersOf(ctx, tx, rows)
 	if err != nil {
 		return false, err
 	}
-	t := Tally{}
-	for _, d := range rows {
-		lane, err := s.store.pace.Lane(ctx, d.Lane)
-		if err != nil {
-			return false, err
-		}
-		t.move(id, lane.Provider, d.Status, Skipped, 1)
+	now, t := s.store.db.Now().UnixMilli(), Tally{}
+	err = tx.Each(ctx, `UPDATE deliveries SET status = 'skipped', wait = 0, reason = 'cancelled', settled_at = ? WHERE campaign_id = ? AND subscriber_id = ? AND status = ? AND wait IN (1, 2)`, len(rows),
+		func(i int) []any { return []any{now, id, rows[i].SubscriberID, string(rows[i].Status)} },
+		func(i int, n int64) { t.move(id, providers[i], rows[i].Status, Skipped, n) })
+	if err != nil {
+		return false, err
 	}
 	// A doubt of a cancelled campaign is not sent again by machine.
 	if _, err := tx.Exec(ctx, `UPDATE deliveries SET wait = 3, not_before = 0 WHERE campaign_id = ? AND wait = 2 AND status = 'uncertain'`, id); err != nil {

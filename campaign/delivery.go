@@ -141,28 +141,25 @@ func (s *Store) ResendFailed(ctx context.Context, id int64) (int64, error) {
 }
 
 func (s *Store) resendPage(ctx context.Context, tx *database.Tx, c Campaign, limit int) (int, error) {
-	var rows []struct {
-		SubscriberID int64          `db:"subscriber_id"`
-		Status       DeliveryStatus `db:"status"`
-		Lane         int64          `db:"lane"`
+	if err := tx.Gate(ctx, true); err != nil { // in turn with the campaign's end
+		return 0, err
 	}
-	err := tx.Select(ctx, &rows, `SELECT subscriber_id, status, lane FROM deliveries WHERE campaign_id = ? AND (status = 'failed' OR status = 'uncertain' AND wait = 3)
+	var rows []Delivery
+	err := tx.Select(ctx, &rows, `SELECT `+deliveryColumns+` FROM deliveries WHERE campaign_id = ? AND (status = 'failed' OR status = 'uncertain' AND wait = 3)
 		ORDER BY subscriber_id LIMIT ?`, c.ID, limit)
 	if err != nil || len(rows) == 0 {
 		return 0, err
 	}
-	t := Tally{}
-	err = tx.Each(ctx, `UPDATE deliveries SET status = 'queued', wait = 1, not_before = 0, deferred_at = 0, run = run + 1 WHERE campaign_id = ? AND subscriber_id = ? AND status = ?`, len(rows),
-		func(i int) []any { return []any{c.ID, rows[i].SubscriberID, string(rows[i].Status)} }, nil)
+	providers, err := s.providersOf(ctx, tx, rows)
 	if err != nil {
 		return 0, err
 	}
-	for _, r := range rows {
-		lane, err := s.pace.Lane(ctx, r.Lane)
-		if err != nil {
-			return 0, err
-		}
-		t.move(c.ID, lane.Provider, r.Status, Queued, 1)
+	t := Tally{}
+	err = tx.Each(ctx, `UPDATE deliveries SET status = 'queued', wait = 1, not_before = 0, deferred_at = 0, run = run + 1 WHERE campaign_id = ? AND subscriber_id = ? AND status = ?`, len(rows),
+		func(i int) []any { return []any{c.ID, rows[i].SubscriberID, string(rows[i].Status)} },
+		func(i int, n int64) { t.move(c.ID, providers[i], rows[i].Status, Queued, n) })
+	if err != nil {
+		return 0, err
 	}
 	if err := s.Count(ctx, tx, t); err != nil {
 		return 0, err
@@ -178,4 +175,23 @@ func (s *Store) resendPage(ctx context.Context, tx *database.Tx, c Campaign, lim
 		_, err = s.move(ctx, tx, c.ID, Sending, "reopen", "")
 	}
 	return len(rows), err
+}
+
+// providersOf names the mailbox provider of each delivery, by its lane.
+func (s *Store) providersOf(ctx context.Context, tx *database.Tx, rows []Delivery) ([]string, error) {
+	names := make([]string, len(rows))
+	for i, d := range rows {
+		lane, err := s.pace.With(tx).Lane(ctx, d.Lane)
+		if err != nil {
+			return nil, err
+		}
+		names[i] = lane.Provider
+	}
+	return names, nil
+}
+
+// idle tells whether nothing of a campaign is ready or under way.
+func (s *Store) idle(ctx context.Context, id int64) (bool, error) {
+	n, err := s.Counts(ctx, id)
+	return n.Queued+n.Sending == 0, err
 }

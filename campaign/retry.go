@@ -73,3 +73,12 @@ func doubtOf(d Delivery, onUncertain string, at int64) Settled {
 		Outcome: sending.Outcome{Verdict: sending.Doubted, Class: sending.RelayFault, Text: "the process ended before the answer came"}, Next: n,
 	}
 }
+
+// unsentOf is a begun delivery of which not a byte left: it is tried again at once.
+func unsentOf(d Delivery, now int64) Settled {
+	return Settled{
+		CampaignID: d.CampaignID, SubscriberID: d.SubscriberID, BatchID: d.BatchID, Attempt: d.Attempts, Doubts: d.Doubts, RelayID: d.RelayID,
+		Outcome: sending.Outcome{Verdict: sending.Deferred, Class: sending.Temporary, Text: "nothing was sent"},
+		Next:    Next{Status: Deferred, wait: waitTime, NotBefore: now, DeferredAt: d.DeferredAt, Reason: "nothing was sent"},
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"facteur/internal/database"
@@ -180,7 +181,7 @@ func (s *Scheduler) Tick(ctx context.Context, slow bool) (busy bool, err error) 
 
 // chores are what a second's delay does not hurt.
 func (s *Scheduler) chores(ctx context.Context) error {
-	for _, chore := range []func(context.Context) error{s.recover, s.start, s.finish, s.sweepCancelled, s.offerAgain, s.offerLetters, s.prune} {
+	for _, chore := range []func(context.Context) error{s.recover, s.start, s.finish, s.reopen, s.sweepCancelled, s.offerAgain, s.offerLetters, s.prune} {
 		if err := chore(ctx); err != nil {
 			return err
 		}
@@ -211,14 +212,9 @@ func (s *Scheduler) start(ctx context.Context) error {
 
 // recover hands on what processes left that ended or fell silent.
 func (s *Scheduler) recover(ctx context.Context) error {
-	var silent []database.Peer
-	// Looked up first without the fence, as most of the time there is nothing to write.
-	n := 0
-	if err := s.store.db.Get(ctx, &n, `SELECT COUNT(*) FROM leases WHERE name = 'scheduler'`); err != nil {
-		return err
-	}
-	err := s.write(ctx, func(tx *database.Tx) (err error) {
-		if silent, err = s.process.Silent(ctx, tx); err != nil {
+	return s.write(ctx, func(tx *database.Tx) error {
+		silent, err := s.process.Silent(ctx, tx)
+		if err != nil {
 			return err
 		}
 		for _, p := range silent {
@@ -234,9 +230,32 @@ func (s *Scheduler) recover(ctx context.Context) error {
 			}
 			s.log.Warn("took over from a process", "pid", p.PID, "ended", p.Proven, "batches", batches, "doubts", doubts)
 		}
-		return nil
+		return s.recoverStrays(ctx, tx)
 	})
-	return err
+}
+
+// recoverStrays hands on batches whose session nobody has any more: they were
+// taken by a commit that came through after its process was written off.
+func (s *Scheduler) recoverStrays(ctx context.Context, tx *database.Tx) error {
+	sessions, err := s.store.Strays(ctx, tx)
+	if err != nil || len(sessions) == 0 {
+		return err
+	}
+	known, err := s.process.Sessions(ctx, tx)
+	if err != nil {
+		return err
+	}
+	for _, session := range sessions {
+		if slices.Contains(known, session) {
+			continue
+		}
+		batches, doubts, err := s.store.Recover(ctx, tx, session, false, s.patience.FinalDot.Milliseconds())
+		if err != nil {
+			return err
+		}
+		s.log.Warn("took over stray batches", "batches", batches, "doubts", doubts)
+	}
+	return nil
 }
 
 // wake readies deliveries whose time has come; a doubt only once its relay answers plainly.
@@ -255,10 +274,20 @@ func (s *Scheduler) wake(ctx context.Context, c Campaign) error {
 	for _, r := range relays {
 		doubtful[r.ID] = r.Doubting || r.State != sending.Healthy
 	}
+	idle, err := s.store.idle(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	probes := map[int64]bool{}
+	for _, r := range relays {
+		if idle && doubtful[r.ID] && r.Usable(now) {
+			probes[probeWith(due, r.ID)] = true
+		}
+	}
 	return s.write(ctx, func(tx *database.Tx) error {
 		t := Tally{}
 		for _, d := range due {
-			if d.Status == Uncertain && doubtful[d.RelayID] {
+			if d.Status == Uncertain && doubtful[d.RelayID] && !probes[d.SubscriberID] {
 				_, err := tx.Exec(ctx, `UPDATE deliveries SET not_before = ? WHERE campaign_id = ? AND subscriber_id = ? AND status = 'uncertain' AND wait = 2`,
 					now+doubtPause.Milliseconds(), d.CampaignID, d.SubscriberID)
 				if err != nil {
@@ -272,7 +301,7 @@ func (s *Scheduler) wake(ctx context.Context, c Campaign) error {
 				return err
 			}
 			if n == 1 && d.Status != Queued {
-				lane, err := s.store.pace.Lane(ctx, d.Lane)
+				lane, err := s.store.pace.With(tx).Lane(ctx, d.Lane)
 				if err != nil {
 					return err
 				}
@@ -281,6 +310,18 @@ func (s *Scheduler) wake(ctx context.Context, c Campaign) error {
 		}
 		return s.store.Count(ctx, tx, t)
 	})
+}
+
+// probeWith is the person whose doubt is let through to a relay that is
+// coming back, when the campaign has no other mail that could show whether it
+// answers again; 0 when there is none.
+func probeWith(due []Delivery, relay int64) int64 {
+	for _, d := range due {
+		if d.Status == Uncertain && d.RelayID == relay {
+			return d.SubscriberID
+		}
+	}
+	return 0
 }
 
 // finish ends campaigns that have nothing left to do.
@@ -309,6 +350,12 @@ func (s *Scheduler) finish(ctx context.Context) error {
 			return err
 		}
 		err = s.write(ctx, func(tx *database.Tx) error {
+			if err := tx.Gate(ctx, true); err != nil {
+				return err
+			}
+			if again, err := s.store.With(tx).Counts(ctx, c.ID); err != nil || again != n {
+				return err // something came in between; the next round looks again
+			}
 			_, err := s.store.move(ctx, tx, c.ID, Sent, "finish", "")
 			return err
 		})
@@ -318,6 +365,33 @@ func (s *Scheduler) finish(ctx context.Context) error {
 		s.log.Info("campaign sent", "campaign", c.ID, "recipients", n.Recipients, "sent", n.Sent, "failed", n.Failed, "skipped", n.Skipped, "uncertain", n.Uncertain)
 	}
 	return nil
+}
+
+// reopen sets campaigns going again that got something to do after their end,
+// such as a late deferral of what had been in doubt.
+func (s *Scheduler) reopen(ctx context.Context) error {
+	ids, err := s.unfinished(ctx, Sent)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		err := s.write(ctx, func(tx *database.Tx) error {
+			_, err := s.store.move(ctx, tx, id, Sending, "reopen", "")
+			return err
+		})
+		if err != nil && !errors.Is(err, ErrState) {
+			return err
+		}
+	}
+	return nil
+}
+
+// unfinished lists the campaigns in a state that have queued or deferred deliveries.
+func (s *Scheduler) unfinished(ctx context.Context, in Status) ([]int64, error) {
+	var ids []int64
+	err := s.store.db.Select(ctx, &ids, `SELECT n.campaign_id FROM campaign_counts n JOIN campaigns c ON c.id = n.campaign_id
+		WHERE c.status = ? AND n.status IN ('queued', 'deferred') GROUP BY n.campaign_id HAVING SUM(n.n) > 0`, string(in))
+	return ids, err
 }
 
 // offerLetters offers the one-off mails that are due.

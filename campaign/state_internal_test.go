@@ -184,7 +184,7 @@ func (w *world) take() {
 	}
 	id := rapid.SampledFrom(w.queue.ids).Draw(w.T, "batch")
 	w.session++
-	b, ok, err := w.store.Take(w.ctx, id, w.session)
+	b, ok, err := w.store.Take(w.ctx, id, w.session, w.db.NewID())
 	w.must(err)
 	if !ok {
 		return
@@ -378,7 +378,7 @@ func (w *world) end() {
 		w.tick()
 		for _, id := range w.queue.ids {
 			w.session++
-			b, ok, err := w.store.Take(w.ctx, id, w.session)
+			b, ok, err := w.store.Take(w.ctx, id, w.session, w.db.NewID())
 			w.must(err)
 			if !ok {
 				continue
@@ -389,12 +389,6 @@ func (w *world) end() {
 			w.finishBatch(w.executions[0])
 		}
 		w.queue.ids = nil
-		for _, e := range w.executions {
-			w.write(func(tx *database.Tx) error {
-				_, _, err := w.store.Recover(w.ctx, tx, e.Session, true, 0)
-				return err
-			})
-		}
 		// Sessions of old executions too: their processes have ended.
 		for s := int64(2); s <= w.session; s++ {
 			w.write(func(tx *database.Tx) error {

@@ -53,6 +53,7 @@ CREATE TABLE letters (
     message       TEXT   NOT NULL, -- ready to send
     status        TEXT   NOT NULL, -- as a delivery's
     session       BIGINT NOT NULL, -- the process that has it, 0: none
+    execution     BIGINT NOT NULL, -- the one execution that may begin it
     not_before    BIGINT NOT NULL,
     attempts      BIGINT NOT NULL,
     doubts        BIGINT NOT NULL,

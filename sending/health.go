@@ -76,7 +76,7 @@ func RestFor(n int, refused bool) time.Duration {
 // Rest puts a relay to rest, longer each time until it accepts a message
 // again. A relay that is resting already is left as it is.
 func (s *Store) Rest(ctx context.Context, tx *database.Tx, id int64, t Trouble) (Health, error) {
-	r, err := s.With(tx).Relay(ctx, id)
+	r, err := s.lockRelay(ctx, tx, id)
 	if err != nil {
 		return Health{}, err
 	}
@@ -104,7 +104,7 @@ func (s *Store) Rest(ctx context.Context, tx *database.Tx, id int64, t Trouble) 
 
 // Recovered notes that the relay accepted a message after a rest.
 func (s *Store) Recovered(ctx context.Context, tx *database.Tx, id int64) error {
-	r, err := s.With(tx).Relay(ctx, id)
+	r, err := s.lockRelay(ctx, tx, id)
 	if err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func (s *Store) Recovered(ctx context.Context, tx *database.Tx, id int64) error 
 
 // Resume lets a stopped or resting relay work again, by a person's word.
 func (s *Store) Resume(ctx context.Context, tx *database.Tx, id int64) error {
-	r, err := s.With(tx).Relay(ctx, id)
+	r, err := s.lockRelay(ctx, tx, id)
 	if err != nil {
 		return err
 	}
@@ -135,6 +135,15 @@ func (s *Store) Resume(ctx context.Context, tx *database.Tx, id int64) error {
 		return err
 	}
 	return journal.Write(ctx, tx, "resume", "relay", id, nil)
+}
+
+// lockRelay reads a relay whose health is about to be changed, so that no
+// other process changes it in between.
+func (s *Store) lockRelay(ctx context.Context, tx *database.Tx, id int64) (Relay, error) {
+	if _, err := tx.Exec(ctx, `UPDATE relays SET rests = rests WHERE id = ?`, id); err != nil {
+		return Relay{}, fmt.Errorf("relay %d: %w", id, err)
+	}
+	return s.With(tx).Relay(ctx, id)
 }
 
 func (s *Store) saveHealth(ctx context.Context, tx *database.Tx, id int64, h Health) error {

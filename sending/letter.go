@@ -43,8 +43,8 @@ func (s *Store) WriteLetter(ctx context.Context, tx *database.Tx, l Letter) erro
 	if _, err := address.Parse(l.Email); err != nil {
 		return invalid("to", "%v", err)
 	}
-	_, err := tx.Exec(ctx, `INSERT INTO letters (id, kind, campaign_id, subscriber_id, sender_id, email, message, status, session, not_before, attempts, doubts, relay_id, code, enhanced, answer, created_at, begun_at, settled_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', 0, 0, 0, 0, 0, 0, '', '', ?, 0, 0)`,
+	_, err := tx.Exec(ctx, `INSERT INTO letters (id, kind, campaign_id, subscriber_id, sender_id, email, message, status, session, execution, not_before, attempts, doubts, relay_id, code, enhanced, answer, created_at, begun_at, settled_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', 0, 0, 0, 0, 0, 0, 0, '', '', ?, 0, 0)`,
 		l.ID, l.Kind, l.CampaignID, l.SubscriberID, l.SenderID, l.Email, l.Message, s.db.Now().UnixMilli())
 	if err != nil {
 		return fmt.Errorf("write letter: %w", err)
@@ -67,13 +67,16 @@ func (s *Store) Letters(ctx context.Context, campaignID int64, limit int) ([]Let
 	return all, err
 }
 
-// TakeLetter gives a due letter to a process; false when somebody else has it.
-func (s *Store) TakeLetter(ctx context.Context, id, session int64) (Letter, bool, error) {
+// TakeLetter gives a due letter to one execution in a process; false when
+// somebody else has it. With the same execution it may be asked again after a
+// commit whose answer was lost.
+func (s *Store) TakeLetter(ctx context.Context, id, session, execution int64) (Letter, bool, error) {
 	var l Letter
 	var n int64
 	err := s.db.Write(ctx, func(tx *database.Tx) error {
 		var err error
-		n, err = tx.Exec(ctx, `UPDATE letters SET session = ?, status = 'queued' WHERE id = ? AND session = 0 AND status IN ('queued', 'deferred')`, session, id)
+		n, err = tx.Exec(ctx, `UPDATE letters SET session = ?, execution = ?, status = 'queued' WHERE id = ? AND (session = 0 AND status IN ('queued', 'deferred') OR execution = ? AND status = 'queued')`,
+			session, execution, id, execution)
 		if err != nil || n == 0 {
 			return err
 		}
@@ -82,16 +85,18 @@ func (s *Store) TakeLetter(ctx context.Context, id, session int64) (Letter, bool
 	return l, n == 1, err
 }
 
-// GiveBackLetter lets others take a letter whose body never began, not before the given time.
-func (s *Store) GiveBackLetter(ctx context.Context, id, session, notBefore int64) error {
-	_, err := s.db.Exec(ctx, `UPDATE letters SET session = 0, not_before = ? WHERE id = ? AND session = ? AND status = 'queued'`, notBefore, id, session)
+// GiveBackLetter lets others take a letter whose body never began, not before
+// the given time. A begin whose commit's answer was lost is taken back too.
+func (s *Store) GiveBackLetter(ctx context.Context, id, execution, notBefore int64) error {
+	_, err := s.db.Exec(ctx, `UPDATE letters SET session = 0, execution = 0, status = 'queued', not_before = ? WHERE id = ? AND execution = ? AND status IN ('queued', 'sending')`, notBefore, id, execution)
 	return err
 }
 
-// BeginLetter marks the attempt; false when the letter is not the process's any more.
-func (s *Store) BeginLetter(ctx context.Context, tx *database.Tx, id, session int64, attempt int, relayID int64) (bool, error) {
-	n, err := tx.Exec(ctx, `UPDATE letters SET status = 'sending', attempts = ?, relay_id = ?, begun_at = ? WHERE id = ? AND session = ? AND (status = 'queued' OR status = 'sending' AND attempts = ?)`,
-		attempt, relayID, s.db.Now().UnixMilli(), id, session, attempt)
+// BeginLetter marks the attempt; false when the letter is not the execution's any more.
+func (s *Store) BeginLetter(ctx context.Context, tx *database.Tx, id, execution int64, attempt int, relayID int64) (bool, error) {
+	n, err := tx.Exec(ctx, `UPDATE letters SET status = 'sending', attempts = ?, relay_id = ?, begun_at = ? WHERE id = ? AND execution = ? AND session <> 0
+		AND (status = 'queued' OR status = 'sending' AND attempts = ?)`,
+		attempt, relayID, s.db.Now().UnixMilli(), id, execution, attempt)
 	return n == 1, err
 }
 

@@ -113,13 +113,22 @@ func (s *Store) Leave(ctx context.Context, tx *database.Tx, subscriberID int64, 
 		return false, err
 	}
 	now := s.db.Now()
-	query, args, err := database.In(`UPDATE subscriptions SET status = ?, changed_at = ?
-		WHERE subscriber_id = ? AND list_id IN (?) AND status <> ? RETURNING list_id`, string(Unsubscribed), now.UnixMilli(), subscriberID, listIDs, string(Unsubscribed))
+	query, args, err := database.In(`SELECT list_id FROM subscriptions WHERE subscriber_id = ? AND list_id IN (?) AND status <> ? ORDER BY list_id`,
+		subscriberID, listIDs, string(Unsubscribed))
 	if err != nil {
 		return false, err
 	}
 	var left []int64
 	if err := tx.Select(ctx, &left, query, args...); err != nil {
+		return false, fmt.Errorf("leave: %w", err)
+	}
+	// A no said again is the younger one: a yes from before it does not undo it.
+	query, args, err = database.In(`UPDATE subscriptions SET status = ?, changed_at = ? WHERE subscriber_id = ? AND list_id IN (?)`,
+		string(Unsubscribed), now.UnixMilli(), subscriberID, listIDs)
+	if err != nil {
+		return false, err
+	}
+	if _, err := tx.Exec(ctx, query, args...); err != nil {
 		return false, fmt.Errorf("leave: %w", err)
 	}
 	if len(left) == 0 {

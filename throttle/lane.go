@@ -43,7 +43,7 @@ func (s *Store) Lane(ctx context.Context, id int64) (Lane, error) {
 	if ok {
 		return l, nil
 	}
-	if err := s.db.Get(ctx, &l, `SELECT domain, provider FROM lanes WHERE id = ?`, id); err != nil {
+	if err := s.q.Get(ctx, &l, `SELECT domain, provider FROM lanes WHERE id = ?`, id); err != nil {
 		if errors.Is(err, database.ErrNotFound) {
 			err = fmt.Errorf("lane %d: %w", id, err)
 		}

@@ -40,6 +40,17 @@ func ParseLeaveToken(k *keyring.Keyring, token string) (Reference, error) {
 	return reference(k.OpenToken(keyring.Leave, token))
 }
 
+// ViewToken is the signed token of the link to the web version, which shows
+// what the mail shows. It cannot end a subscription, nor the other way round.
+func (r Reference) ViewToken(k *keyring.Keyring) string {
+	return k.Token(keyring.View, r.payload())
+}
+
+// ParseViewToken is the reverse; [keyring.ErrInvalid] for anything we did not sign.
+func ParseViewToken(k *keyring.Keyring, token string) (Reference, error) {
+	return reference(k.OpenToken(keyring.View, token))
+}
+
 // ReturnName is the local part of the delivery's envelope sender (VERP): a
 // bounce to it names the delivery.
 func (r Reference) ReturnName(k *keyring.Keyring) string {

@@ -9,6 +9,8 @@ import (
 
 	"facteur/campaign"
 	"facteur/internal/address"
+	"facteur/internal/database"
+	"facteur/sending/smtp"
 	"facteur/throttle"
 
 	"github.com/hibiken/asynq"
@@ -47,12 +49,9 @@ func (w *Worker) runBatch(ctx context.Context, t *asynq.Task) error {
 	if w.draining.Err() != nil || !w.process.Alive() {
 		return nil // offered again to whoever lives
 	}
-	taken, ok, err := w.campaigns.Take(ctx, id, w.process.Session())
-	if err != nil {
+	taken, ok, err := w.take(ctx, id)
+	if err != nil || !ok {
 		return err
-	}
-	if !ok {
-		return nil
 	}
 	w.busy.Add(1)
 	defer w.busy.Add(-1)
@@ -63,6 +62,19 @@ func (w *Worker) runBatch(ctx context.Context, t *asynq.Task) error {
 	}
 	w.finish(taken, left, notBefore)
 	return nil
+}
+
+// take asks again with the same execution when the database did not answer:
+// the first asking may have been granted.
+func (w *Worker) take(ctx context.Context, id int64) (taken campaign.Batch, ok bool, err error) {
+	session, execution := w.process.Session(), w.db.NewID()
+	for {
+		taken, ok, err = w.campaigns.Take(ctx, id, session, execution)
+		if !errors.Is(err, database.ErrUnavailable) || w.closing.Err() != nil {
+			return taken, ok, err
+		}
+		time.Sleep(500 * time.Millisecond)
+	}
 }
 
 // execute sends what it can and returns whom it could not begin.
@@ -280,20 +292,36 @@ func (b *batch) again() []*delivery {
 	for {
 		b.mu.Lock()
 		out, back := b.out, b.back
-		var retry, kept []*delivery
+		var retry, kept, lost []*delivery
 		for _, d := range back {
-			if d.tries > 0 && d.tries < maxTries {
+			switch {
+			case d.tries >= maxTries:
+				lost = append(lost, d)
+			case d.tries > 0:
 				retry = append(retry, d)
-			} else {
+			default:
 				kept = append(kept, d)
 			}
 		}
 		b.back = kept
 		b.mu.Unlock()
+		b.postpone(lost)
 		if len(retry) > 0 || out == 0 {
 			return retry
 		}
 		<-b.changed
+	}
+}
+
+// postpone defers deliveries at whose envelope the relay has cut the line
+// each time, so that they wait as any other refusal does.
+func (b *batch) postpone(lost []*delivery) {
+	for _, d := range lost {
+		b.count(1)
+		if b.slots != nil {
+			b.slots <- struct{}{}
+		}
+		b.worker.recorder.turn(b.line, []smtp.Ended{{Mail: d, Result: smtp.Result{Stage: smtp.Rcpt, Err: smtp.ErrLost}}}, nil)
 	}
 }
 

@@ -88,13 +88,12 @@ func (c *Composer) compile(ctx context.Context, v campaign.Version) (*compositio
 
 // recipient is everything about one person's message but its content.
 func (c *Composer) recipient(m *composition, ref unsubscribe.Reference, p subscribers.Subscriber, wire string, lists int64, at time.Time) content.Recipient {
-	token := ref.LeaveToken(c.keys)
-	leave := c.publicURL + "/u/" + token
+	leave := c.publicURL + "/u/" + ref.LeaveToken(c.keys)
 	// The first of the lists by which the message comes; compile has seen to it that there is one.
 	h := m.headers[min(bits.TrailingZeros64(uint64(lists)), len(m.headers)-1)]
 	return content.Recipient{
 		Email: wire, Name: p.Name, Locale: p.Locale, Attributes: []byte(p.Attributes),
-		UnsubscribeURL: leave, PreferencesURL: leave, WebURL: c.publicURL + "/w/" + token,
+		UnsubscribeURL: leave, PreferencesURL: leave, WebURL: c.publicURL + "/w/" + ref.ViewToken(c.keys),
 		MessageID: ref.MessageName(c.keys) + "@" + m.version.Sender.Domain, Date: at, Headers: h.Append(make([]byte, 0, 512), leave),
 	}
 }

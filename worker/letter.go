@@ -2,10 +2,12 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"facteur/campaign"
 	"facteur/internal/address"
+	"facteur/internal/database"
 	"facteur/sending"
 	"facteur/sending/smtp"
 	"facteur/unsubscribe"
@@ -15,13 +17,13 @@ import (
 
 // letterMail is a letter on its way; a [smtp.Mail].
 type letterMail struct {
-	worker  *Worker
-	letter  sending.Letter
-	sender  sending.Sender
-	line    *line
-	session int64
-	to      address.Address
-	result  chan bool // true: it has an answer; false: its body never began
+	worker    *Worker
+	letter    sending.Letter
+	sender    sending.Sender
+	line      *line
+	execution int64
+	to        address.Address
+	result    chan bool // true: it has an answer; false: its body never began
 }
 
 func (m *letterMail) Envelope() (from, to string, utf8 bool) {
@@ -49,9 +51,13 @@ func (m *letterMail) Return(error) { m.result <- false }
 
 func (m *letterMail) end() { m.result <- true }
 
-// retryAt is when a deferred letter is tried again: as a delivery is.
-func (m *letterMail) retryAt(o sending.Outcome, p campaign.Patience, now time.Time) int64 {
-	return p.Settle(campaign.Delivery{Attempts: m.letter.Attempts}, o, "hold", now, 0).NotBefore
+// settled is what the answer makes of the letter: as of a delivery. Its time
+// of trying runs from when it was written.
+func (m *letterMail) settled(o sending.Outcome, p campaign.Patience, now time.Time) (sending.Outcome, int64) {
+	next := p.Settle(campaign.Delivery{Attempts: m.letter.Attempts, DeferredAt: m.letter.CreatedAt}, o, "hold", now, 0)
+	o.Verdict = sending.Verdict(next.Status)
+	o.Text = sending.Anonymous(o.Text, m.letter.Email)
+	return o, next.NotBefore
 }
 
 // runLetter sends one letter, ahead of all batches.
@@ -60,12 +66,16 @@ func (w *Worker) runLetter(ctx context.Context, t *asynq.Task) error {
 	if err != nil || w.draining.Err() != nil || !w.process.Alive() {
 		return nil
 	}
-	session := w.process.Session()
-	l, ok, err := w.senders.TakeLetter(ctx, id, session)
+	execution := w.db.NewID()
+	l, ok, err := w.senders.TakeLetter(ctx, id, w.process.Session(), execution)
+	for errors.Is(err, database.ErrUnavailable) && w.closing.Err() == nil {
+		time.Sleep(500 * time.Millisecond)
+		l, ok, err = w.senders.TakeLetter(ctx, id, w.process.Session(), execution)
+	}
 	if err != nil || !ok {
 		return err
 	}
-	answered, again, err := w.sendLetter(l, session)
+	answered, again, err := w.sendLetter(l, execution)
 	if err != nil {
 		w.log.Error("letter", "letter", id, "error", err)
 	}
@@ -75,12 +85,19 @@ func (w *Worker) runLetter(ctx context.Context, t *asynq.Task) error {
 	if again == 0 {
 		again = w.db.Now().Add(2 * time.Second).UnixMilli()
 	}
-	return w.senders.GiveBackLetter(context.Background(), id, session, again)
+	for {
+		err := w.senders.GiveBackLetter(context.Background(), id, execution, again)
+		if err == nil || w.closing.Err() != nil {
+			return nil
+		}
+		w.log.Error("give back a letter", "letter", id, "error", err)
+		time.Sleep(time.Second)
+	}
 }
 
-func (w *Worker) sendLetter(l sending.Letter, session int64) (answered bool, again int64, err error) {
+func (w *Worker) sendLetter(l sending.Letter, execution int64) (answered bool, again int64, err error) {
 	ctx := context.WithoutCancel(w.draining)
-	m := &letterMail{worker: w, letter: l, session: session, result: make(chan bool, 1)}
+	m := &letterMail{worker: w, letter: l, execution: execution, result: make(chan bool, 1)}
 	if m.sender, err = w.senders.Sender(ctx, l.SenderID); err != nil {
 		return false, 0, err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,11 +18,12 @@ import (
 // line is a relay as this process uses it: its connections and how its
 // answers have been.
 type line struct {
-	relay   sending.Relay
-	pool    *smtp.Pool
-	streak  sending.Streak // the recorder's only
-	suspect atomic.Bool    // has rested and not accepted a message since
-	feeding chan struct{}  // held by the batches that feed it without pacing
+	relay    sending.Relay
+	pool     *smtp.Pool
+	streak   sending.Streak // the recorder's only
+	suspect  atomic.Bool    // has rested and not accepted a message since
+	restless atomic.Bool    // must rest, which is not written yet
+	feeding  chan struct{}  // held by the batches that feed it without pacing
 }
 
 // feedingAtOnce is how many unpaced batches feed a relay at once. More would
@@ -36,6 +38,7 @@ type lines struct {
 	log      *slog.Logger
 	helo     string
 	timeouts smtp.Timeouts
+	lookup   func(ctx context.Context, host string) ([]netip.Addr, error)
 
 	mu     sync.Mutex
 	byID   map[int64]*line
@@ -81,6 +84,9 @@ func (l *lines) open(r sending.Relay) (*line, error) {
 		return nil, smtp.ErrClosed
 	}
 	if at, ok := l.byID[r.ID]; ok {
+		if at.restless.Load() {
+			return at, nil // stays down
+		}
 		if at.pool.Down() {
 			at.pool.Revive()
 		}
@@ -93,7 +99,7 @@ func (l *lines) open(r sending.Relay) (*line, error) {
 	if err != nil {
 		return nil, err
 	}
-	server.Timeouts = l.timeouts
+	server.Timeouts, server.Lookup = l.timeouts, l.lookup
 	at := &line{relay: r, feeding: make(chan struct{}, feedingAtOnce)}
 	at.suspect.Store(r.State != sending.Healthy || r.Doubting)
 	at.pool = smtp.NewPool(smtp.Options{

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -30,6 +32,7 @@ type Recorder struct {
 	log       *slog.Logger
 	turns     chan *turn
 	failing   atomic.Int64 // since when the database takes nothing, Unix milliseconds; 0: it does
+	abandoned atomic.Bool  // the process must end, whatever is not written
 	stop      chan struct{}
 	stopped   chan struct{}
 }
@@ -45,6 +48,14 @@ type turn struct {
 	recover  bool // the line has recovered
 	ok       bool // next has begun
 	done     chan struct{}
+}
+
+// dropNext lets the connection take its open envelope back.
+func (t *turn) dropNext() {
+	if d, ok := t.next.(*delivery); ok {
+		d.ended = false // a skip that was not committed is none
+	}
+	t.next, t.ok = nil, false
 }
 
 func (r *Recorder) start() {
@@ -97,6 +108,11 @@ func (r *Recorder) run() {
 		r.judge(group)
 		r.record(group)
 		for _, t := range group {
+			if t.rest {
+				t.line.restless.Store(false)
+			}
+		}
+		for _, t := range group {
 			close(t.done)
 		}
 	}
@@ -114,6 +130,7 @@ func (r *Recorder) judge(group []*turn) {
 			if trouble, rest := t.line.streak.See(o, t.line.pool.Probing()); rest {
 				t.trouble, t.rest = trouble, true
 				t.line.suspect.Store(true)
+				t.line.restless.Store(true)
 				t.line.pool.Rest()
 				r.log.Warn("relay rests", "relay", t.line.relay.ID, "reason", trouble.Reason)
 			} else if o.Verdict == sending.Sent && t.line.suspect.CompareAndSwap(true, false) {
@@ -133,7 +150,11 @@ func (r *Recorder) record(group []*turn) {
 			r.log.Error("database does not take outcomes; nothing begins until it does", "error", err)
 		}
 		for _, t := range group {
-			t.next = nil // an open envelope does not wait
+			t.dropNext() // an open envelope does not wait
+		}
+		if r.abandoned.Load() {
+			r.log.Error("gave up: the outcomes of these turns are lost, and their messages in doubt", "turns", len(group))
+			return
 		}
 		time.Sleep(200 * time.Millisecond)
 		err = r.commit(group)
@@ -145,8 +166,11 @@ func (r *Recorder) record(group []*turn) {
 		return
 	}
 	if len(group) == 1 {
-		r.log.Error("a turn cannot be written; it stays in doubt", "error", err)
-		group[0].ok = false
+		group[0].dropNext()
+		if err = r.commit(group); err != nil {
+			r.log.Error("a turn cannot be written; it is in doubt once its batch ends", "error", err)
+			group[0].ok = false
+		}
 		return
 	}
 	r.log.Error("a group of turns cannot be written; trying one by one", "turns", len(group), "error", err)
@@ -179,25 +203,25 @@ func (r *Recorder) settle(ctx context.Context, tx *database.Tx, group []*turn, t
 	var swallowing []int64
 	now := r.db.Now()
 	for _, t := range group {
-		rested := t.line.relay.Rested(now.UnixMilli())
+		rested, err := r.rested(ctx, tx, t, now)
+		if err != nil {
+			return err
+		}
 		for i, e := range t.ended {
 			switch m := e.Mail.(type) {
 			case *delivery:
 				settled = append(settled, m.settled(e.Begun, t.outcomes[i], r.patience, now, rested))
 			case *letterMail:
-				o := t.outcomes[i]
-				o.Text = sending.Anonymous(o.Text, m.letter.Email)
-				if err := r.senders.SettleLetter(ctx, tx, m.letter.ID, m.letter.Attempts+1, o, m.retryAt(o, r.patience, now)); err != nil {
+				o, again := m.settled(t.outcomes[i], r.patience, now)
+				if err := r.senders.SettleLetter(ctx, tx, m.letter.ID, m.letter.Attempts+1, o, again); err != nil {
 					return err
 				}
 			}
 		}
 		if t.rest {
-			health, err := r.senders.Rest(ctx, tx, t.line.relay.ID, t.trouble)
-			if err != nil {
+			if _, err := r.senders.Rest(ctx, tx, t.line.relay.ID, t.trouble); err != nil {
 				return err
 			}
-			t.line.relay.Health = health
 			if t.trouble.Hold {
 				swallowing = append(swallowing, t.line.relay.ID)
 			}
@@ -219,6 +243,18 @@ func (r *Recorder) settle(ctx context.Context, tx *database.Tx, group []*turn, t
 	return nil
 }
 
+// rested is how long the line's relay has rested so far, which the clock of
+// the retries does not count; it is read only when something is deferred.
+func (r *Recorder) rested(ctx context.Context, tx *database.Tx, t *turn, now time.Time) (int64, error) {
+	for _, o := range t.outcomes {
+		if o.Verdict == sending.Deferred {
+			relay, err := r.senders.With(tx).Relay(ctx, t.line.relay.ID)
+			return relay.Rested(now.UnixMilli()), err
+		}
+	}
+	return 0, nil
+}
+
 // begin asks every guard and begins those whom all let pass.
 func (r *Recorder) begin(ctx context.Context, tx *database.Tx, group []*turn, tally campaign.Tally) error {
 	var waiting []*turn
@@ -226,6 +262,7 @@ func (r *Recorder) begin(ctx context.Context, tx *database.Tx, group []*turn, ta
 		t.ok = false
 		switch m := t.next.(type) {
 		case *delivery:
+			m.ended = false
 			waiting = append(waiting, t)
 		case *letterMail:
 			if err := r.beginLetter(ctx, tx, t, m); err != nil {
@@ -258,8 +295,8 @@ func (r *Recorder) begin(ctx context.Context, tx *database.Tx, group []*turn, ta
 			lanes[b.Lane]++
 		}
 	}
-	for lane, n := range lanes {
-		if err := r.pace.CountBegins(ctx, tx, lane, n); err != nil {
+	for _, lane := range slices.Sorted(maps.Keys(lanes)) { // one order for all
+		if err := r.pace.CountBegins(ctx, tx, lane, lanes[lane]); err != nil {
 			return err
 		}
 	}
@@ -324,7 +361,7 @@ func (r *Recorder) beginLetter(ctx context.Context, tx *database.Tx, t *turn, m 
 		return err
 	}
 	var err error
-	t.ok, err = r.senders.BeginLetter(ctx, tx, m.letter.ID, m.session, m.letter.Attempts+1, t.line.relay.ID)
+	t.ok, err = r.senders.BeginLetter(ctx, tx, m.letter.ID, m.execution, m.letter.Attempts+1, t.line.relay.ID)
 	return err
 }
 

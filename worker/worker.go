@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"facteur/campaign"
+	"facteur/internal/address"
 	"facteur/internal/database"
 	"facteur/sending"
 	"facteur/sending/smtp"
@@ -41,7 +42,8 @@ type Options struct {
 	Patience   campaign.Patience
 	Timeouts   smtp.Timeouts
 	HELO       string
-	OnFinished func() // a batch has ended: there is room for another
+	Resolver   *address.Resolver // for the relays' names; nil: the system's
+	OnFinished func()            // a batch has ended: there is room for another
 	Log        *slog.Logger
 }
 
@@ -94,6 +96,9 @@ func New(o Options) *Worker {
 	w.halts.Store(&halts{})
 	w.recorder = &Recorder{db: o.DB, process: o.Process, campaigns: o.Campaigns, people: o.People, senders: o.Senders, pace: o.Pace, patience: o.Patience, log: o.Log}
 	w.lines = &lines{db: o.DB, senders: o.Senders, recorder: w.recorder, log: o.Log, helo: o.HELO, timeouts: o.Timeouts, byID: map[int64]*line{}}
+	if o.Resolver != nil {
+		w.lines.lookup = o.Resolver.Host
+	}
 	w.server = asynq.NewServerFromRedisClient(o.Redis, asynq.Config{
 		Concurrency:              batchesAtOnce,
 		Queues:                   map[string]int{urgentQueue: 10, campaignQueue: 1},
@@ -184,6 +189,8 @@ func (w *Worker) Busy() (batches, connections int) {
 // that was begun is settled and all else given back.
 func (w *Worker) Close() {
 	w.drain()
+	giveUp := time.AfterFunc(dialogueTime, func() { w.recorder.abandoned.Store(true) })
+	defer giveUp.Stop()
 	w.server.Stop()
 	ctx, cancel := context.WithTimeout(context.Background(), dialogueTime)
 	defer cancel()

@@ -12,10 +12,12 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"facteur/access"
 	"facteur/campaign"
+	"facteur/internal/address"
 	"facteur/internal/database"
 	"facteur/internal/keyring"
 	"facteur/migrations"
@@ -64,8 +66,11 @@ type App struct {
 	worker    *worker.Worker
 	listener  net.Listener
 
-	background context.Context
+	background context.Context // ends first
 	cancel     context.CancelFunc
+	calls      context.Context // ends when all that had begun is settled
+	hangUp     context.CancelFunc
+	stopping   atomic.Bool
 	scheduled  chan struct{}
 	imported   chan struct{}
 	served     chan struct{}
@@ -110,6 +115,7 @@ func ParseRoles(text string) ([]Role, error) {
 func Start(ctx context.Context, c Config, roles []Role, log *slog.Logger) (_ *App, err error) {
 	a := &App{config: c, roles: roles, log: log}
 	a.background, a.cancel = context.WithCancel(context.Background())
+	a.calls, a.hangUp = context.WithCancel(context.Background())
 	defer func() {
 		if err != nil {
 			a.Stop()
@@ -225,10 +231,16 @@ func (a *App) wire(ctx context.Context) error {
 	a.scheduler = campaign.NewScheduler(a.campaigns, a.process, queue, a.config.patience(), a.log)
 	a.importer = subscribers.NewImporter(a.db, a.people, filepath.Join(a.config.DataDir, "imports"), a.log)
 
+	var resolver *address.Resolver
+	if a.config.DNS != "" {
+		if resolver, err = address.NewResolver(address.ResolverOptions{Server: a.config.DNS}); err != nil {
+			return fmt.Errorf("FACTEUR_DNS: %w", err)
+		}
+	}
 	if a.has(Worker) {
 		a.worker = worker.New(worker.Options{
 			DB: a.db, Process: a.process, Redis: a.redis, Campaigns: a.campaigns, People: a.people, Senders: senders, Pace: pace,
-			Composer: composer, Noes: noes, Patience: a.config.patience(), Timeouts: smtp.Timeouts{FinalDot: a.config.FinalDot}, HELO: a.config.HELO,
+			Composer: composer, Noes: noes, Patience: a.config.patience(), Timeouts: smtp.Timeouts{FinalDot: a.config.FinalDot}, HELO: a.config.HELO, Resolver: resolver,
 			OnFinished: a.scheduler.Nudge, Log: a.log,
 		})
 		if err := a.worker.Start(); err != nil {
@@ -295,7 +307,7 @@ func (a *App) listen(ctx context.Context, o web.Options) error {
 	a.served = make(chan struct{})
 	go func() {
 		defer close(a.served)
-		if err := web.Serve(a.background, a.listener, handler, callTime, a.log); err != nil {
+		if err := web.Serve(a.calls, a.listener, handler, callTime, a.log); err != nil {
 			a.log.Error("HTTP", "error", err)
 		}
 	}()
@@ -305,6 +317,9 @@ func (a *App) listen(ctx context.Context, o web.Options) error {
 
 // ready tells whether this process can do its part.
 func (a *App) ready(ctx context.Context) error {
+	if a.stopping.Load() {
+		return errors.New("stopping")
+	}
 	if err := a.db.Ping(ctx); err != nil {
 		return fmt.Errorf("database: %w", err)
 	}
@@ -317,6 +332,15 @@ func (a *App) ready(ctx context.Context) error {
 	return nil
 }
 
+// await waits for what was started of these.
+func await(all ...chan struct{}) {
+	for _, done := range all {
+		if done != nil {
+			<-done
+		}
+	}
+}
+
 // Addr is where HTTP is served.
 func (a *App) Addr() string { return a.listener.Addr().String() }
 
@@ -325,15 +349,14 @@ func (a *App) Addr() string { return a.listener.Addr().String() }
 func (a *App) Stop() { a.stopped.Do(a.stop) }
 
 func (a *App) stop() {
+	a.stopping.Store(true) // /readyz says so; /healthz and the recipients' door stay open while we drain
 	a.cancel()
-	for _, done := range []chan struct{}{a.served, a.scheduled, a.imported, a.pruned} {
-		if done != nil {
-			<-done
-		}
-	}
+	await(a.scheduled, a.imported, a.pruned)
 	if a.worker != nil {
 		a.worker.Close()
 	}
+	a.hangUp()
+	await(a.served)
 	if a.process != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		if err := a.process.Leave(ctx); err != nil {

@@ -210,7 +210,7 @@ func confirmed(t *testing.T, a *App, list string) float64 {
 func TestApp_RefusesASecondProcessOnItsFolderAndNamesTheHolder(t *testing.T) {
 	dir := t.TempDir()
 	serve(t, dir)
-	c := Config{DataDir: dir, HTTPAddr: "127.0.0.1:0", RetryFirst: 1, RetryMost: 1, RetryGiveUp: 1, FinalDot: 1}
+	c := Config{DataDir: dir, HTTPAddr: "127.0.0.1:0", RetryFirst: 1, RetryMost: 1, RetryGiveUp: 1, FinalDot: time.Minute}
 	if err := c.complete(); err != nil {
 		t.Fatal(err)
 	}
@@ -232,7 +232,7 @@ func TestApp_StopsAndStartsAgainOnTheSameFolder(t *testing.T) {
 }
 
 func TestConfig_NamesWhatItDoesNotUnderstand(t *testing.T) {
-	good := Config{HTTPAddr: "127.0.0.1:0", RetryFirst: time.Second, RetryMost: time.Second, RetryGiveUp: time.Second, FinalDot: time.Second}
+	good := Config{HTTPAddr: "127.0.0.1:0", RetryFirst: time.Second, RetryMost: time.Second, RetryGiveUp: time.Second, FinalDot: time.Minute}
 	for name, change := range map[string]func(*Config){
 		"FACTEUR_HTTP_ADDR":       func(c *Config) { c.HTTPAddr = "8080" },
 		"FACTEUR_PUBLIC_URL":      func(c *Config) { c.PublicURL = "ftp://x" },

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -15,6 +16,8 @@ import (
 
 	"facteur/campaign"
 	"facteur/internal/keyring"
+
+	"github.com/alecthomas/kong"
 )
 
 // Config is every setting: a flag, an environment variable or a line of the
@@ -75,6 +78,9 @@ func (c *Config) complete() error {
 		if d <= 0 {
 			return fmt.Errorf("%s %s: want more than 0", name, d)
 		}
+	}
+	if c.FinalDot < 2*time.Second {
+		return fmt.Errorf("FACTEUR_FINAL_DOT %s: want at least 2s; RFC 5321 asks for 10m", c.FinalDot)
 	}
 	if c.RetryMost < c.RetryFirst {
 		return fmt.Errorf("FACTEUR_RETRY_MOST %s is less than FACTEUR_RETRY_FIRST %s", c.RetryMost, c.RetryFirst)
@@ -173,4 +179,34 @@ func (c *Config) proxies() ([]netip.Prefix, error) {
 
 func (c *Config) patience() campaign.Patience {
 	return campaign.Patience{First: c.RetryFirst, Most: c.RetryMost, GiveUp: c.RetryGiveUp, FinalDot: c.FinalDot}
+}
+
+// settingsFile reads --config: a JSON object whose keys are the flags' names,
+// such as "http-addr". A flag or an environment variable wins over it, and a
+// key that is no setting is refused.
+func settingsFile(r io.Reader) (kong.Resolver, error) {
+	values := map[string]any{}
+	d := json.NewDecoder(r)
+	d.UseNumber()
+	if err := d.Decode(&values); err != nil {
+		return nil, fmt.Errorf("--config: not a JSON object: %w", err)
+	}
+	var find kong.ResolverFunc = func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+		for _, env := range flag.Envs {
+			if _, set := os.LookupEnv(env); set {
+				return nil, nil
+			}
+		}
+		return values[flag.Name], nil
+	}
+	parser, err := kong.New(&Config{})
+	if err != nil {
+		return nil, err
+	}
+	for key := range values {
+		if !slices.ContainsFunc(parser.Model.Flags, func(f *kong.Flag) bool { return f.Name == key && key != "help" }) {
+			return nil, fmt.Errorf("--config: %q is no setting: see facteur config", key)
+		}
+	}
+	return find, nil
 }

@@ -24,7 +24,7 @@ var version = "unknown"
 // commands is the command line.
 type commands struct {
 	Config
-	File kong.ConfigFlag `name:"config" help:"JSON file with settings, named as the flags." placeholder:"FILE"`
+	File kong.ConfigFlag `name:"config" help:"JSON file with settings, named as the flags without the dashes in front; a flag or a variable wins over it." placeholder:"FILE"`
 
 	Serve    serveCmd   `cmd:"" help:"Run the engine."`
 	Migrate  migrateCmd `cmd:"" help:"Bring the database's schema up to date and stop."`
@@ -37,7 +37,7 @@ type commands struct {
 func main() {
 	var c commands
 	parser, err := kong.New(&c, kong.Name("facteur"), kong.Description("A self-hosted engine for mass mailings that stay welcome."),
-		kong.UsageOnError(), kong.Configuration(kong.JSON), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+		kong.UsageOnError(), kong.Configuration(settingsFile), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
 	if err != nil {
 		panic(err) // the command line's own definition is wrong
 	}

@@ -53,7 +53,8 @@ func translate(err error) error {
 		switch {
 		case pg.Code == "23505": // unique_violation
 			return fmt.Errorf("%w: %w", ErrConflict, err)
-		case strings.HasPrefix(pg.Code, "08"), strings.HasPrefix(pg.Code, "53"), strings.HasPrefix(pg.Code, "57"), // connection, resources, operator
+		case strings.HasPrefix(pg.Code, "08"), strings.HasPrefix(pg.Code, "53"), strings.HasPrefix(pg.Code, "57"), strings.HasPrefix(pg.Code, "58"), // connection, resources, operator, system
+			pg.Code == "55P03", pg.Code == "25P03", // lock_not_available, idle_in_transaction_session_timeout
 			pg.Code == "25006",               // read_only_sql_transaction
 			strings.HasPrefix(pg.Code, "40"): // serialization, deadlock
 			return fmt.Errorf("%w: %w", ErrUnavailable, err)

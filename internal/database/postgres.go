@@ -5,16 +5,22 @@ import (
 	"fmt"
 	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/jmoiron/sqlx"
 )
 
 // openPostgres refuses a server that acknowledges commits it may forget.
 func openPostgres(ctx context.Context, dsn string, opt Options) (*DB, error) {
-	pool, err := sqlx.Open("pgx", dsn)
+	config, err := pgx.ParseConfig(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", redacted(dsn), err)
 	}
+	// A process frozen inside a transaction must not keep its locks: everybody
+	// who says no would wait for it.
+	config.RuntimeParams["idle_in_transaction_session_timeout"] = "8s"
+	config.RuntimeParams["tcp_user_timeout"] = "10s"
+	pool := sqlx.NewDb(stdlib.OpenDB(*config), "pgx")
 	pool.SetMaxOpenConns(opt.Connections)
 	pool.SetMaxIdleConns(opt.Connections)
 	pool.SetConnMaxIdleTime(5 * time.Minute)

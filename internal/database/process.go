@@ -272,3 +272,10 @@ func (p *Process) Unseat(ctx context.Context, name string) error {
 func (p *Process) proven(r nodeRow) bool {
 	return r.Gone || p.db.engine == SQLite || (r.Host == hostID() && unlocked(r.LockFile))
 }
+
+// Sessions lists the sessions that some process has or that are not written off yet.
+func (p *Process) Sessions(ctx context.Context, tx *Tx) ([]int64, error) {
+	var all []int64
+	err := tx.Select(ctx, &all, `SELECT session FROM nodes WHERE session <> 0`)
+	return all, err
+}

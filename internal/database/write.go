@@ -165,7 +165,11 @@ func (tx *Tx) run(ctx context.Context, group []*job) error {
 	}
 	alive := 0
 	for _, j := range group {
-		j.err = tx.one(ctx, j.change, len(group) > 1)
+		var ended bool
+		if j.err, ended = tx.one(ctx, j.change, len(group) > 1); ended {
+			_ = tx.exec(ctx, `ROLLBACK`)
+			return fail(group, fmt.Errorf("%w: the transaction was rolled back: %w", ErrUnavailable, j.err))
+		}
 		if j.err == nil {
 			alive++
 		}
@@ -192,7 +196,9 @@ func (tx *Tx) run(ctx context.Context, group []*job) error {
 
 // one runs a change; behind a savepoint if others share the transaction. A
 // panic becomes the change's error, so that nobody else's commit is lost.
-func (tx *Tx) one(ctx context.Context, change func(*Tx) error, shared bool) (err error) {
+// ended says that the engine has rolled everything back, as SQLite does when
+// its disk is full.
+func (tx *Tx) one(ctx context.Context, change func(*Tx) error, shared bool) (err error, ended bool) {
 	defer func() {
 		if p := recover(); p != nil {
 			buf := make([]byte, 8192)
@@ -200,19 +206,22 @@ func (tx *Tx) one(ctx context.Context, change func(*Tx) error, shared bool) (err
 		}
 		if err != nil && shared {
 			if back := tx.exec(ctx, `ROLLBACK TO one`); back != nil {
-				err = errors.Join(err, back)
+				err, ended = errors.Join(err, back), true
+				return
 			}
 		}
 		if shared {
-			_ = tx.exec(ctx, `RELEASE one`)
+			if release := tx.exec(ctx, `RELEASE one`); release != nil {
+				err, ended = errors.Join(err, release), true
+			}
 		}
 	}()
 	if shared {
 		if err := tx.exec(ctx, `SAVEPOINT one`); err != nil {
-			return err
+			return err, true
 		}
 	}
-	return change(tx)
+	return change(tx), false
 }
 
 // discard drops a connection whose transaction state is unknown.

@@ -39,6 +39,7 @@ const (
 	Leave   Purpose = "leave"   // one-click unsubscribe
 	Return  Purpose = "return"  // VERP: the envelope sender of a delivery
 	Message Purpose = "message" // the Message-ID of a delivery
+	View    Purpose = "view"    // the web version of a mail
 )
 
 const tagSize = 16
@@ -116,7 +117,7 @@ func (k *Keyring) load(ctx context.Context, db *database.DB) error {
 		}
 		k.newest = byte(row.Number)
 		k.keys[k.newest] = map[Purpose]*sync.Pool{}
-		for _, p := range []Purpose{Leave, Return, Message} {
+		for _, p := range []Purpose{Leave, Return, Message, View} {
 			sub, err := hkdf.Key(sha256.New, []byte(key), nil, "facteur "+string(p), 32)
 			if err != nil {
 				return err

@@ -9,8 +9,9 @@ import (
 	"github.com/wneessen/go-mail/smtp"
 )
 
-// staleAfter is how old a begin may be when its body is written; it is this
-// old only when the process was suspended in between.
+// staleAfter is how old a begin may be at most when its body is written; it is
+// this old only when the process was suspended, or its commit hung. Others
+// may send the message again once the final dot's time is over.
 const staleAfter = time.Minute
 
 // conn is one connection and its dialogue; it belongs to one goroutine.
@@ -25,7 +26,8 @@ type conn struct {
 	out        []byte // what is written at once: body, dot, next envelope
 	body       []byte // the composed message that is begun or about to be
 	spare      []byte
-	answers    int // final answers got; 0: the connection was barren
+	answers    int       // final answers got; 0: the connection was barren
+	asked      time.Time // when the begin of the current mail was asked for
 	dead       bool
 	withdrawn  bool // we closed it ourselves, to take back a granted DATA
 }
@@ -80,16 +82,42 @@ func (c *conn) open(m Mail) Mail {
 		c.drop()
 		m.Return(fmt.Errorf("%w: %w", ErrLost, err))
 		return nil
-	case res.Code != 354:
+	case !res.granted():
+		if c.tiredOfUs(res) {
+			m.Return(ErrLost)
+			return nil
+		}
 		c.pool.turn([]Ended{{Mail: m, Result: res}}, nil)
 		return nil
 	}
+	c.asked = time.Now()
 	if !c.pool.turn(nil, m) {
 		c.withdraw()
 		m.Return(ErrRefused)
 		return nil
 	}
 	return m
+}
+
+// granted tells whether the body is awaited.
+func (r Result) granted() bool { return r.Stage == Data && r.Code == 354 }
+
+// tiredOfUs tells whether the relay ends a connection on which it has
+// answered before: its limit of messages or of idle time. That is no refusal.
+func (c *conn) tiredOfUs(r Result) bool {
+	if r.Stage != MailCmd || r.Code != 421 || c.answers == 0 {
+		return false
+	}
+	c.drop()
+	return true
+}
+
+// stale tells whether the begin is too old for its body to be written, by
+// whichever clock says so: the monotonic one stands still while the machine sleeps.
+func (c *conn) stale() bool {
+	most := min(staleAfter, c.pool.server.Timeouts.FinalDot/2)
+	now := time.Now()
+	return now.Sub(c.asked) > most || now.Round(0).Sub(c.asked.Round(0)) > most
 }
 
 // envelope speaks MAIL, RCPT and DATA: at once where the server offers
@@ -111,6 +139,9 @@ func (c *conn) envelope(m Mail) (Result, error) {
 	}
 	return c.readEnvelope()
 }
+
+// errNoReset is a server whose transaction stays open; only a new connection helps.
+var errNoReset = errors.New("no answer of success to RSET")
 
 // errNoUTF8 stands for the relay's missing SMTPUTF8 (RFC 6531 section 3.2, code 5.6.7).
 var errNoUTF8 = errors.New("the relay does not offer SMTPUTF8, which this address needs")
@@ -134,8 +165,8 @@ func (c *conn) commands(dst []byte, m Mail) ([]byte, error) {
 // readEnvelope reads the answers to a pipelined envelope.
 func (c *conn) readEnvelope() (Result, error) {
 	if c.reset {
-		if _, err := readReply(c.r); err != nil {
-			return Result{}, err
+		if res, err := readReply(c.r); err != nil || res.Code/100 != 2 {
+			return Result{}, errors.Join(errNoReset, err)
 		}
 		c.reset = false
 	}
@@ -160,7 +191,10 @@ func (c *conn) readEnvelope() (Result, error) {
 			first = res
 			c.reset = stage != MailCmd
 		case ok && stage == Data && first.Code != 0:
-			return first, c.loneDot()
+			if c.loneDot() != nil {
+				c.drop() // what it refused is known all the same
+			}
+			return first, nil
 		case ok && stage == Data:
 			return res, nil
 		}
@@ -186,8 +220,8 @@ func (c *conn) stepwise(m Mail) (Result, error) {
 		return Result{Stage: Rcpt, Code: 553, Enhanced: "5.6.7", Text: errNoUTF8.Error()}, nil
 	}
 	if c.reset {
-		if _, err := c.ask("RSET"); err != nil {
-			return Result{}, err
+		if res, err := c.ask("RSET"); err != nil || res.Code/100 != 2 {
+			return Result{}, errors.Join(errNoReset, err)
 		}
 		c.reset = false
 	}
@@ -221,7 +255,6 @@ func (c *conn) ask(command string) (Result, error) {
 // deliver writes the body of m, which has begun, with the next envelope
 // behind it, and returns the next mail if that has begun.
 func (c *conn) deliver(m Mail) Mail {
-	begun := time.Now()
 	next := c.ahead()
 	c.out = append(append(c.out[:0], c.body...), ".\r\n"...)
 	if next != nil {
@@ -231,7 +264,7 @@ func (c *conn) deliver(m Mail) Mail {
 			next = nil
 		}
 	}
-	if time.Since(begun) > staleAfter {
+	if c.stale() {
 		c.drop()
 		c.ended(next, Ended{Mail: m, Begun: true, Result: Result{Stage: Body, Err: ErrUnsent}})
 		return nil
@@ -291,7 +324,10 @@ func (c *conn) follow(answered Ended, next Mail, composed error) Mail {
 		c.drop()
 		c.ended(next, answered)
 		return nil
-	case res.Code != 354:
+	case !res.granted() && c.tiredOfUs(res):
+		c.ended(next, answered)
+		return nil
+	case !res.granted():
 		c.pool.turn([]Ended{answered, {Mail: next, Result: res}}, nil)
 		return nil
 	case composed != nil:
@@ -299,6 +335,7 @@ func (c *conn) follow(answered Ended, next Mail, composed error) Mail {
 		c.pool.turn([]Ended{answered, {Mail: next, Result: Result{Stage: Compose, Err: composed}}}, nil)
 		return nil
 	}
+	c.asked = time.Now()
 	if !c.pool.turn([]Ended{answered}, next) {
 		c.withdraw()
 		next.Return(ErrRefused)

@@ -7,9 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/textproto"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/wneessen/go-mail"
 )
@@ -34,6 +37,8 @@ type Server struct {
 	VerifyTLS bool
 	HELO      string // our own name; "": the host's
 	Timeouts  Timeouts
+	// Lookup finds the host's addresses; nil: as the system does.
+	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
 }
 
 // Timeouts of the dialogue, RFC 5321 section 4.5.3.2. Zero values become its minimums.
@@ -56,39 +61,34 @@ func (t Timeouts) orDefault() Timeouts {
 	return t
 }
 
-// dial connects, secures and logs in. A failure is a [Result] at [Connect] or [Auth].
+// dial connects, secures and logs in, unless ctx ends before. A failure is a
+// [Result] at [Connect] or [Auth].
 func (p *Pool) dial(ctx context.Context) (*conn, Result) {
 	s := p.server
-	options := []mail.Option{mail.WithPort(s.Port), mail.WithTimeout(s.Timeouts.Connect)}
-	if s.HELO != "" {
-		options = append(options, mail.WithHELO(s.HELO))
-	}
-	options = append(options, mail.WithTLSConfig(&tls.Config{ServerName: s.Host, InsecureSkipVerify: !s.VerifyTLS, MinVersion: tls.VersionTLS12}))
+	secure := &tls.Config{ServerName: s.Host, InsecureSkipVerify: !s.VerifyTLS, MinVersion: tls.VersionTLS12}
 	var raw net.Conn
-	switch s.Security {
-	case TLS:
-		options = append(options, mail.WithSSL())
-	case StartTLS, None:
-		policy := mail.TLSMandatory
-		if s.Security == None {
-			policy = mail.NoTLS
+	stop := func() bool { return true }
+	options, err := s.options(secure, func(limit context.Context, network, address string) (net.Conn, error) {
+		var err error
+		if raw, err = s.reach(limit, network, address); err != nil {
+			return nil, err
 		}
-		options = append(options, mail.WithTLSPolicy(policy), mail.WithDialContextFunc(func(ctx context.Context, network, address string) (net.Conn, error) {
-			var err error
-			raw, err = (&net.Dialer{}).DialContext(ctx, network, address)
-			return raw, err
-		}))
-	default:
-		return nil, Result{Stage: Connect, Err: fmt.Errorf("security %q is unknown", s.Security)}
-	}
-	if s.Username != "" {
-		options = append(options, mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover), mail.WithUsername(s.Username), mail.WithPassword(s.Password))
+		stop = context.AfterFunc(ctx, func() { _ = raw.Close() }) // go-mail reads on without looking at ctx
+		if s.Security != TLS {
+			return raw, nil
+		}
+		conn := tls.Client(raw, secure)
+		return conn, conn.HandshakeContext(limit)
+	})
+	if err != nil {
+		return nil, Result{Stage: Connect, Err: err}
 	}
 	client, err := mail.NewClient(s.Host, options...)
 	if err != nil {
 		return nil, Result{Stage: Connect, Err: err}
 	}
 	dialogue, err := client.DialToSMTPClientWithContext(ctx)
+	stop()
 	if err != nil {
 		if raw != nil {
 			_ = raw.Close() // go-mail leaves it open when EHLO or the login fails
@@ -101,6 +101,52 @@ func (p *Pool) dial(ctx context.Context) (*conn, Result) {
 	return c, Result{}
 }
 
+// reach connects to the first of the host's addresses that answers.
+func (s Server) reach(ctx context.Context, network, address string) (net.Conn, error) {
+	var dialer net.Dialer
+	if _, err := netip.ParseAddr(s.Host); err == nil || s.Lookup == nil {
+		return dialer.DialContext(ctx, network, address)
+	}
+	addrs, err := s.Lookup(ctx, s.Host)
+	if err != nil {
+		return nil, fmt.Errorf("find %s: %w", s.Host, err)
+	}
+	err = fmt.Errorf("%s has no address", s.Host)
+	for _, addr := range addrs {
+		var raw net.Conn
+		if raw, err = dialer.DialContext(ctx, network, netip.AddrPortFrom(addr, uint16(s.Port)).String()); err == nil {
+			return raw, nil
+		}
+	}
+	return nil, err
+}
+
+// options are go-mail's for this server, dialled by dial.
+func (s Server) options(secure *tls.Config, dial mail.DialContextFunc) ([]mail.Option, error) {
+	options := []mail.Option{mail.WithPort(s.Port), mail.WithTimeout(s.Timeouts.Connect), mail.WithTLSConfig(secure), mail.WithDialContextFunc(dial)}
+	login := mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover)
+	switch s.Security {
+	case None:
+		options = append(options, mail.WithTLSPolicy(mail.NoTLS))
+	case StartTLS:
+		options = append(options, mail.WithTLSPolicy(mail.TLSMandatory))
+	case TLS:
+		options = append(options, mail.WithSSL())
+		// Auto-discovery does not see that our own dial is encrypted; these are what it would choose from.
+		login = mail.WithOpportunisticSMTPAuth(mail.SMTPAuthSCRAMSHA256PLUS, mail.SMTPAuthSCRAMSHA256, mail.SMTPAuthSCRAMSHA1PLUS, mail.SMTPAuthSCRAMSHA1,
+			mail.SMTPAuthNTLM, mail.SMTPAuthCramMD5, mail.SMTPAuthPlain, mail.SMTPAuthLogin)
+	default:
+		return nil, fmt.Errorf("security %q is unknown", s.Security)
+	}
+	if s.HELO != "" {
+		options = append(options, mail.WithHELO(s.HELO))
+	}
+	if s.Username != "" {
+		options = append(options, login, mail.WithUsername(s.Username), mail.WithPassword(s.Password))
+	}
+	return options, nil
+}
+
 // dialResult tells a refused login and an SMTP answer from a dead line.
 func dialResult(err error) Result {
 	res := Result{Stage: Connect, Err: err}
@@ -109,7 +155,7 @@ func dialResult(err error) Result {
 		res = Result{Stage: Connect, Code: answer.Code, Text: answer.Msg}
 		res.Enhanced, res.Text = splitEnhanced(answer.Code, answer.Msg)
 	}
-	if strings.Contains(err.Error(), "AUTH") {
+	if strings.Contains(strings.ToUpper(err.Error()), "SMTP AUTH") { // go-mail's words for a login that failed, or is not offered
 		res.Stage = Auth
 	}
 	return res
@@ -186,7 +232,7 @@ func splitEnhanced(code int, text string) (enhanced, rest string) {
 // clip keeps a reply's text to 500 bytes of printable characters.
 func clip(text string) string {
 	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == 0xfffd {
+		if unicode.IsControl(r) || r == utf8.RuneError {
 			return -1
 		}
 		return r

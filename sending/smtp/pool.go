@@ -136,6 +136,7 @@ func (p *Pool) connect() {
 	p.mu.Unlock()
 
 	c.run()
+	_ = c.client.Close() // before another may take its place
 
 	p.mu.Lock()
 	delete(p.open, c)
@@ -144,7 +145,6 @@ func (p *Pool) connect() {
 	}
 	barren := p.barren.Load() >= barrenLimit && len(p.open) == 0
 	p.mu.Unlock()
-	_ = c.client.Close()
 	if barren {
 		p.fail(Result{Stage: Connect, Err: fmt.Errorf("%d connections in a row ended without an answer", barrenLimit)})
 	}
@@ -153,11 +153,11 @@ func (p *Pool) connect() {
 // roomFor is how long a relay is asked for no more connections than it let us have.
 const roomFor = 30 * time.Second
 
-// refused handles a failed dial. With other connections open it is taken for
-// the relay's limit, and no more are opened for a while.
+// refused handles a failed dial. With other connections open, or about to be,
+// it is taken for the relay's limit, and no more are opened for a while.
 func (p *Pool) refused(res Result) {
 	p.mu.Lock()
-	if n := len(p.open); n > 0 {
+	if n := len(p.open) + p.dialing; n > 0 {
 		p.room, p.until = n, time.Now().Add(roomFor) // more would only be refused again
 		p.mu.Unlock()
 		return

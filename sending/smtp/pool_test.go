@@ -12,17 +12,20 @@ import (
 )
 
 func TestPool_TakesUrgentMailBeforeBulk(t *testing.T) {
-	mails := letters("one", "three", "four", "two")
-	mails[3].urgent = true
-	scene{mails: mails, script: begunOne + bodyOneEnvelopeTwo}.play(t)
+	scene{mails: letters("one", "three"), script: hello + envelopeOne + `
+		S: 250 2.1.0 ok
+		S: 250 2.1.5 ok
+		S: 354 go on
+		-- offer urgent two
+		T: begin one` + bodyOneEnvelopeTwo}.play(t)
 }
 
 func TestPool_OpensAsManyConnectionsAsItMay(t *testing.T) {
-	scene{mails: letters("one", "two", "three"), most: 2, script: `
+	scene{mails: letters("one", "two", "three"), atOnce: true, most: 2, script: `
 		-- accept
 		-- accept
 		-- alone`}.play(t)
-	scene{mails: letters("one", "two"), most: 0, script: `
+	scene{mails: letters("one", "two"), atOnce: true, script: `
 		-- accept
 		-- alone`}.play(t)
 }
@@ -36,20 +39,16 @@ func TestPool_StaysUpWhenAFurtherConnectionIsRefused(t *testing.T) {
 		-- alone`}.play(t)
 }
 
-func TestPool_LetsTheLastOfItsFirstDialsDecideWhetherTheRelayIsDown(t *testing.T) {
-	scene{mails: letters("one", "two"), most: 2, script: `
+func TestPool_StaysUpWhenOneOfItsFirstConnectionsIsRefused(t *testing.T) {
+	scene{mails: letters("one", "two"), atOnce: true, most: 2, script: `
 		-- accept
 		S: 421 4.7.0 too many connections
-		-- closed
-		-- accept
-		S: 421 4.7.0 too many connections
-		D: connect 421 4.7.0
-		E: one relay is down
-		E: two relay is down`}.play(t)
+		-- closed` + hello + `
+		-- alone`}.play(t)
 }
 
 func TestPool_TellsOnceThatItIsDown(t *testing.T) {
-	scene{mails: letters("one", "two", "three"), most: 3, script: `
+	scene{mails: letters("one", "two", "three"), atOnce: true, most: 3, script: `
 		-- accept
 		-- cut
 		-- accept
@@ -73,9 +72,13 @@ func TestPool_ProbesWithOneConnectionAfterARest(t *testing.T) {
 		E: one relay is down
 		-- revive
 		-- probing
-		-- offer one
+		-- offer one` + hello + envelopeOne + `
+		S: 250 2.1.0 ok
+		S: 250 2.1.5 ok
+		S: 354 go on
 		-- offer two
-		-- offer three` + begunOne + bodyOneEnvelopeTwo + `
+		T: begin one` + bodyOneEnvelopeTwo + `
+		-- offer three
 		-- alone
 		-- probing
 		S: 250 2.0.0 taken

@@ -247,6 +247,8 @@ func TestPool_LogsInWithLOGIN(t *testing.T) {
 func TestPool_IsDownWhenLOGINIsRefused(t *testing.T) {
 	scene{mails: letters("one"), tls: trusted, server: loginOverTLS, script: helloLogin + `
 		S: 535 5.7.8 wrong
+		C: *
+		S: 501 5.5.2 called off
 		C: QUIT
 		S: 221 2.0.0 bye
 		-- closed

@@ -100,9 +100,8 @@ func (s *scene) do(what string) {
 			s.t.Fatalf("client said %q (%v), want it to close without a word", got[:n], err)
 		}
 	case "offer":
-		m := &letter{name: name}
-		s.mails = append(s.mails, m)
-		s.offer(m)
+		name, urgent := strings.CutPrefix(name, "urgent ")
+		s.offer(&letter{name: name, urgent: urgent})
 	default:
 		s.direct(what)
 	}
@@ -179,4 +178,3 @@ func (s *scene) await(want string) {
 		}
 	}
 }
-

@@ -39,7 +39,8 @@ type door struct {
 	people *subscribers.Store
 	person int64
 	lists  []int64
-	token  string
+	token  string // of /u/
+	view   string // of /w/
 }
 
 func newDoor(t testing.TB, db *database.DB, change ...func(*recipient.Options)) *door {
@@ -51,7 +52,8 @@ func newDoor(t testing.TB, db *database.DB, change ...func(*recipient.Options)) 
 	d := &door{t: t, db: db, keys: keys, people: subscribers.NewStore(db)}
 	campaigns := campaign.NewStore(db, d.people, sending.NewStore(db, keys), throttle.NewStore(db))
 	mailing := d.furnish(campaigns)
-	d.token = unsubscribe.Reference{CampaignID: mailing, SubscriberID: d.person}.LeaveToken(keys)
+	ref := unsubscribe.Reference{CampaignID: mailing, SubscriberID: d.person}
+	d.token, d.view = ref.LeaveToken(keys), ref.ViewToken(keys)
 	opt := recipient.Options{
 		DB: db, Keys: keys, People: d.people, Campaigns: campaigns,
 		OptOut: unsubscribe.NewOptOut(db, d.people, subscribers.NewNoes(d.people)), Log: slog.New(slog.DiscardHandler),
@@ -282,13 +284,13 @@ func TestGETAndHEAD_ChangeNothing(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, db *database.DB) {
 		d := newDoor(t, db)
 		before := d.dump()
-		for _, path := range []string{"/u/" + d.token, "/u/" + d.token + "?lang=fr", "/u/" + d.token + "?List-Unsubscribe=One-Click", "/w/" + d.token, "/u/forged", "/w/forged", "/"} {
+		for _, path := range []string{"/u/" + d.token, "/u/" + d.token + "?lang=fr", "/u/" + d.token + "?List-Unsubscribe=One-Click", "/w/" + d.view, "/u/forged", "/w/forged", "/"} {
 			for _, method := range []string{"GET", "HEAD", "OPTIONS", "PUT", "DELETE"} {
 				res, body := d.ask(method, path, "")
 				if method == "HEAD" && body != "" {
 					t.Errorf("HEAD %s has a body", path)
 				}
-				if want := 200; (method == "GET" || method == "HEAD") && strings.Contains(path, d.token) && res.StatusCode != want {
+				if want := 200; (method == "GET" || method == "HEAD") && (strings.Contains(path, d.token) || strings.Contains(path, d.view)) && res.StatusCode != want {
 					t.Errorf("%s %s: %d", method, path, res.StatusCode)
 				}
 			}
@@ -376,14 +378,16 @@ func TestLeave_SaysSoWhenItCouldNotBeWritten(t *testing.T) {
 
 func TestWebVersion_ShowsTheMailInASandbox(t *testing.T) {
 	d := newDoor(t, databasetest.New(t))
-	res, body := d.ask("GET", "/w/"+d.token, "")
+	res, body := d.ask("GET", "/w/"+d.view, "")
 	policy := res.Header.Get("Content-Security-Policy")
 	if res.StatusCode != 200 || body != "<p>the mail</p>" || !strings.Contains(policy, "sandbox") || strings.Contains(policy, "script") {
 		t.Errorf("%d %s %s", res.StatusCode, body, policy)
 	}
-	other := unsubscribe.Reference{CampaignID: 1, SubscriberID: d.person}.LeaveToken(d.keys)
-	if res, _ := d.ask("GET", "/w/"+other, ""); res.StatusCode != 404 {
-		t.Errorf("a mail that is not there: %d", res.StatusCode)
+	other := unsubscribe.Reference{CampaignID: 1, SubscriberID: d.person}.ViewToken(d.keys)
+	for name, path := range map[string]string{"a mail that is not there": "/w/" + other, "a leaving token": "/w/" + d.token, "a viewing token": "/u/" + d.view} {
+		if res, _ := d.ask("GET", path, ""); res.StatusCode != 404 {
+			t.Errorf("%s: %d", name, res.StatusCode)
+		}
 	}
 }
 

@@ -125,7 +125,7 @@ const mailPolicy = "default-src 'none'; img-src https: http: data:; style-src 'u
 	"base-uri 'none'; frame-ancestors 'none'; sandbox allow-popups allow-popups-to-escape-sandbox"
 
 func (d *door) webVersion(w http.ResponseWriter, r *http.Request) {
-	ref, err := unsubscribe.ParseLeaveToken(d.Keys, r.PathValue("token"))
+	ref, err := unsubscribe.ParseViewToken(d.Keys, r.PathValue("token"))
 	if err != nil || d.WebVersion == nil {
 		d.missing(w, r)
 		return
