@@ -62,10 +62,11 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	fmt.Printf("# make drill, commit %s, %s\n\n", commit(), time.Now().UTC().Format(time.DateOnly))
-	fmt.Println("lost: never arrived. extra: arrived twice. bound: open connections at the events. listed: the extras that GET …/deliveries?doubted=true names.")
+	fmt.Println("lost: neither arrived nor held. extra: arrived twice. bound: open connections at the events. listed: the extras that GET …/deliveries?doubted=true names.")
+	fmt.Println("held: uncertain at the end, in doubt twice or on a relay that swallows answers; a person lets them go with resend-failed.")
 	fmt.Println()
-	fmt.Println("| drill | engine | people | events | sent | lost | extra | bound | doubted | listed | books | seconds |")
-	fmt.Println("|---|---|---|---|---|---|---|---|---|---|---|---|")
+	fmt.Println("| drill | engine | people | events | sent | lost | extra | bound | doubted | listed | held | books | seconds |")
+	fmt.Println("|---|---|---|---|---|---|---|---|---|---|---|---|---|")
 	var bad []string
 	n := 0
 	for engine := range strings.SplitSeq(o.engines, ",") {

@@ -36,13 +36,13 @@ type stage struct {
 
 // result is a drill's line in the table.
 type result struct {
-	name, engine           string
-	people, events         int
-	sent, lost, extra      int64
-	bound, doubted, listed int64
-	balanced, ended        bool
-	seconds                float64
-	note                   string
+	name, engine                 string
+	people, events               int
+	sent, lost, extra            int64
+	bound, doubted, listed, held int64
+	balanced, ended              bool
+	seconds                      float64
+	note                         string
 }
 
 func (r result) good() bool {
@@ -57,7 +57,7 @@ func (r result) String() string {
 	if !r.ended {
 		books += ", not ended"
 	}
-	return fmt.Sprintf("| %s | %s | %d | %d | %d | %d | %d | %d | %d | %d | %s | %.0f |%s", r.name, r.engine, r.people, r.events, r.sent, r.lost, r.extra, r.bound, r.doubted, r.listed, books, r.seconds, r.note)
+	return fmt.Sprintf("| %s | %s | %d | %d | %d | %d | %d | %d | %d | %d | %d | %s | %.0f |%s", r.name, r.engine, r.people, r.events, r.sent, r.lost, r.extra, r.bound, r.doubted, r.listed, r.held, books, r.seconds, r.note)
 }
 
 // drillOne sets the stage, plays the drill while the campaign runs, waits for its end and counts.
@@ -186,7 +186,7 @@ func (s *stage) arrived(n int64) error {
 	return nil
 }
 
-// awaitEnd waits for the campaign's end; held doubts are then let go by a person's word, once.
+// awaitEnd waits for the campaign's end.
 func (s *stage) awaitEnd(r *result, patience time.Duration) error {
 	if patience == 0 {
 		patience = 5 * time.Minute
@@ -214,7 +214,7 @@ func (s *stage) count(r *result) error {
 	}
 	n := s.box.Count()
 	r.sent, r.doubted, r.balanced = c.Counts.Sent, c.Counts.Doubted, c.Balanced() && c.Counts.Recipients == int64(s.people)
-	r.lost, r.extra = int64(s.people)-n.Distinct, n.Accepted-n.Distinct
+	r.extra, r.held = n.Accepted-n.Distinct, c.Counts.Uncertain
 	if c.Counts.Sent+c.Counts.Uncertain != int64(s.people) {
 		r.balanced = false
 		r.note += fmt.Sprintf(" %+v", c.Counts)
@@ -223,7 +223,11 @@ func (s *stage) count(r *result) error {
 		r.note += fmt.Sprintf(" %d mistakes in our SMTP", n.Mistakes)
 		r.balanced = false
 	}
-	doubted, err := s.api.Doubted(s.ctx, s.campaign)
+	doubted, err := s.api.Deliveries(s.ctx, s.campaign, "doubted=true")
+	if err != nil {
+		return err
+	}
+	held, err := s.api.Deliveries(s.ctx, s.campaign, "status=uncertain")
 	if err != nil {
 		return err
 	}
@@ -235,6 +239,13 @@ func (s *stage) count(r *result) error {
 		}
 		return true
 	})
+	// Who is held waits for a person's word, and is named; nobody else may be missing.
+	r.lost = int64(s.people) - int64(len(persons))
+	for email := range held {
+		if persons[email] == 0 {
+			r.lost--
+		}
+	}
 	for _, times := range persons {
 		if times > 1 { // the same person under two Message-IDs
 			r.note += " a person got two Message-IDs"

@@ -164,9 +164,9 @@ func (a *API) Campaign(ctx context.Context, id string) (c Campaign, err error) {
 	return c, err
 }
 
-// Doubted lists the subscriber ids of the deliveries that ever were in doubt,
-// with their addresses.
-func (a *API) Doubted(ctx context.Context, id string) (emails map[string]bool, err error) {
+// Deliveries lists the addresses of a campaign's deliveries that a query such
+// as "doubted=true" or "status=uncertain" names.
+func (a *API) Deliveries(ctx context.Context, id, query string) (emails map[string]bool, err error) {
 	emails = map[string]bool{}
 	for cursor := ""; ; {
 		var page struct {
@@ -175,7 +175,7 @@ func (a *API) Doubted(ctx context.Context, id string) (emails map[string]bool, e
 			} `json:"items"`
 			Next *string `json:"next"`
 		}
-		if err := a.Call(ctx, http.MethodGet, "/campaigns/"+id+"/deliveries?doubted=true&limit=200&cursor="+url.QueryEscape(cursor), nil, &page); err != nil {
+		if err := a.Call(ctx, http.MethodGet, "/campaigns/"+id+"/deliveries?"+query+"&limit=200&cursor="+url.QueryEscape(cursor), nil, &page); err != nil {
 			return nil, err
 		}
 		for _, d := range page.Items {
