@@ -152,3 +152,47 @@ func TestProcess_IsWrittenOffWhenItLeavesAndIdsNeverRepeat(t *testing.T) {
 		}
 	})
 }
+
+// SQLite rolls everything back by itself when its disk is full: nobody whose
+// change shared the transaction may be told that it happened, or half happen.
+func TestDB_AFullDiskFailsTheWholeGroupAndNothingOfIt(t *testing.T) {
+	db := databasetest.New(t)
+	ctx := context.Background()
+	if _, err := db.Exec(ctx, `CREATE TABLE filler (x TEXT NOT NULL)`); err != nil {
+		t.Fatal(err)
+	}
+	err := db.Write(ctx, func(tx *database.Tx) error {
+		var pages int64
+		if err := tx.Get(ctx, &pages, `PRAGMA page_count`); err != nil {
+			return err
+		}
+		return tx.Get(ctx, &pages, fmt.Sprintf(`PRAGMA max_page_count = %d`, pages+20))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	big := string(make([]byte, 3000))
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	said := 0
+	for i := range 64 {
+		wg.Go(func() {
+			err := db.Write(ctx, func(tx *database.Tx) error {
+				_, err := tx.Exec(ctx, `INSERT INTO filler (x) VALUES (?)`, fmt.Sprint(i)+big)
+				return err
+			})
+			if err == nil {
+				mu.Lock()
+				said++
+				mu.Unlock()
+			} else if !errors.Is(err, database.ErrUnavailable) {
+				t.Errorf("write %d: %v", i, err)
+			}
+		})
+	}
+	wg.Wait()
+	var there int
+	if err := db.Get(ctx, &there, `SELECT COUNT(*) FROM filler`); err != nil || there != said {
+		t.Errorf("%d rows are there, %d were said to be; %v", there, said, err)
+	}
+}

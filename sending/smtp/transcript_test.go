@@ -148,7 +148,10 @@ func (s scene) play(t *testing.T) {
 
 // offer sends m and returns when it waits to be taken, or was.
 func (s *scene) offer(m *letter) {
-	m.back = func(why error) { s.tell(event{text: "R: " + m.name + " " + ports.ReplaceAllString(why.Error(), "")}) }
+	m.back = func(why error) {
+		text := ports.ReplaceAllString(strings.ReplaceAll(why.Error(), "\n", "; "), "")
+		s.tell(event{text: "R: " + m.name + " " + text})
+	}
 	s.offered = append(s.offered, m)
 	ctx := &askedContext{Context: context.Background(), asked: make(chan struct{}, 1)}
 	sent := make(chan struct{})
