@@ -23,6 +23,7 @@ type line struct {
 	streak   sending.Streak // the recorder's only
 	suspect  atomic.Bool    // has rested and not accepted a message since
 	restless atomic.Bool    // must rest, which is not written yet
+	restedAt atomic.Int64   // when that was written, Unix nanoseconds
 	feeding  chan struct{}  // held by the batches that feed it without pacing
 }
 
@@ -48,7 +49,7 @@ type lines struct {
 // pick chooses among relays one that takes mail now, by weight. It returns
 // nil, and when to ask again (Unix milliseconds), when none does.
 func (l *lines) pick(ctx context.Context, ids []int64) (*line, int64, error) {
-	now := l.db.Now().UnixMilli()
+	read, now := time.Now(), l.db.Now().UnixMilli()
 	var usable []sending.Relay
 	total, again := 0, int64(0)
 	for _, id := range ids {
@@ -69,25 +70,24 @@ func (l *lines) pick(ctx context.Context, ids []int64) (*line, int64, error) {
 	n := rand.IntN(total)
 	for _, r := range usable {
 		if n -= r.Weight; n < 0 {
-			line, err := l.open(r)
+			line, err := l.open(r, read)
 			return line, 0, err
 		}
 	}
 	return nil, 0, fmt.Errorf("relays of weight %d", total)
 }
 
-// open is the line to a relay, made at first use and revived after a rest.
-func (l *lines) open(r sending.Relay) (*line, error) {
+// open is the line to a relay, made at first use and revived after a rest. r
+// was read at the given time: what was read before the rest was written says
+// nothing about its end.
+func (l *lines) open(r sending.Relay, read time.Time) (*line, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
 		return nil, smtp.ErrClosed
 	}
 	if at, ok := l.byID[r.ID]; ok {
-		if at.restless.Load() {
-			return at, nil // stays down
-		}
-		if at.pool.Down() {
+		if at.pool.Down() && !at.restless.Load() && read.UnixNano() > at.restedAt.Load() {
 			at.pool.Revive()
 		}
 		if r.State != sending.Healthy || r.Doubting {
@@ -124,6 +124,8 @@ func (l *lines) down(at *line, res smtp.Result) {
 		reason = fmt.Sprintf("refuses connections (%s): %d %s %s", res.Stage, res.Code, res.Enhanced, res.Text)
 	}
 	at.suspect.Store(true)
+	at.restless.Store(true)
+	defer at.resting()
 	l.log.Warn("relay rests", "relay", at.relay.ID, "reason", reason)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -134,6 +136,12 @@ func (l *lines) down(at *line, res smtp.Result) {
 	if err != nil {
 		l.log.Error("rest a relay", "relay", at.relay.ID, "error", err)
 	}
+}
+
+// resting notes that the rest is written.
+func (at *line) resting() {
+	at.restedAt.Store(time.Now().UnixNano())
+	at.restless.Store(false)
 }
 
 // close ends all dialogues, by force when ctx ends.

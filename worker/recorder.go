@@ -109,7 +109,7 @@ func (r *Recorder) run() {
 		r.record(group)
 		for _, t := range group {
 			if t.rest {
-				t.line.restless.Store(false)
+				t.line.resting()
 			}
 		}
 		for _, t := range group {
