@@ -3,6 +3,7 @@ package sending
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"facteur/internal/address"
@@ -124,18 +125,11 @@ func (s *Store) AbandonLetters(ctx context.Context, tx *database.Tx, session int
 	return err
 }
 
-// Anonymous replaces the recipient's address in a relay's answer.
+// Anonymous replaces the recipient's address in a relay's answer, in
+// whatever case the relay writes it.
 func Anonymous(text, email string) string {
-	if email == "" || text == "" {
+	if email == "" || !strings.Contains(text, "@") {
 		return text
 	}
-	lower := strings.ToLower(text)
-	for {
-		i := strings.Index(lower, strings.ToLower(email))
-		if i < 0 || len(lower) != len(text) {
-			return text
-		}
-		text = text[:i] + "(recipient)" + text[i+len(email):]
-		lower = strings.ToLower(text)
-	}
+	return regexp.MustCompile("(?i)"+regexp.QuoteMeta(email)).ReplaceAllLiteralString(text, "(recipient)")
 }

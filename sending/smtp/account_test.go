@@ -103,7 +103,7 @@ func TestPool_AccountsForEveryMail(t *testing.T) {
 		"DATA without recipients": {Rules: rules, DataWithoutRecipients: true},
 		"stepwise":                {Rules: rules, NoPipelining: true},
 		"few messages each":       {MaxMessages: 7},
-		"fewer connections":       {Rules: rules, MaxConnections: 2},
+		"fewer connections":       {MaxConnections: 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			box := relay(t, o)

@@ -1,0 +1,277 @@
+package sending_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"facteur/internal/database"
+	"facteur/sending"
+	"facteur/sending/smtp"
+)
+
+// mailbag is a house with a sender, whose letters it writes.
+type mailbag struct {
+	*house
+	sender int64
+}
+
+func eachBag(t *testing.T, test func(b *mailbag)) {
+	each(t, func(h *house) {
+		if _, err := h.createDomain(sending.Domain{Name: "news.test"}); err != nil {
+			h.Fatal(err)
+		}
+		relay := h.createRelay(sending.Relay{Host: "relay.test"}).ID
+		s, err := h.createSender(sending.Sender{FromEmail: "ann@news.test", PostalAddress: "1 Road", RelayIDs: []int64{relay}})
+		if err != nil {
+			h.Fatal(err)
+		}
+		test(&mailbag{h, s.ID})
+	})
+}
+
+const (
+	campaignID = 77
+	process    = 3
+	execution  = 300
+)
+
+func (b *mailbag) post() int64 {
+	b.Helper()
+	id := b.db.NewID()
+	b.do(func(ctx context.Context, tx *database.Tx) error {
+		return b.WriteLetter(ctx, tx, sending.Letter{ID: id, Kind: sending.TestLetter, CampaignID: campaignID, SenderID: b.sender, Email: "bob@example.test", Message: "Subject: x\r\n\r\n"})
+	})
+	return id
+}
+
+func (b *mailbag) take(id, session, execution int64) bool {
+	b.Helper()
+	l, ok, err := b.TakeLetter(b.Context(), id, session, execution)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if ok && (l.ID != id || l.Status != "queued" || l.Email != "bob@example.test" || !strings.HasPrefix(l.Message, "Subject")) {
+		b.Errorf("took %+v", l)
+	}
+	return ok
+}
+
+func (b *mailbag) begin(id, execution int64, attempt int) (ok bool) {
+	b.Helper()
+	b.do(func(ctx context.Context, tx *database.Tx) (err error) {
+		ok, err = b.BeginLetter(ctx, tx, id, execution, attempt, 9)
+		return err
+	})
+	return ok
+}
+
+func (b *mailbag) settle(id int64, attempt int, o sending.Outcome, notBefore int64) {
+	b.Helper()
+	b.do(func(ctx context.Context, tx *database.Tx) error {
+		return b.SettleLetter(ctx, tx, id, attempt, o, notBefore)
+	})
+}
+
+func (b *mailbag) abandon(session int64) {
+	b.Helper()
+	b.do(func(ctx context.Context, tx *database.Tx) error { return b.AbandonLetters(ctx, tx, session) })
+}
+
+// is checks a letter's status, attempts and doubts.
+func (b *mailbag) is(id int64, status string, attempts, doubts int) sending.Letter {
+	b.Helper()
+	all, err := b.Letters(b.Context(), campaignID, 100)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, l := range all {
+		if l.ID == id {
+			if l.Status != status || l.Attempts != attempts || l.Doubts != doubts {
+				b.Fatalf("%s with %d attempts and %d doubts, want %s with %d and %d", l.Status, l.Attempts, l.Doubts, status, attempts, doubts)
+			}
+			return l
+		}
+	}
+	b.Fatalf("letter %d is not there", id)
+	return sending.Letter{}
+}
+
+// due are the letters that may be sent now.
+func (b *mailbag) due() (ids []int64) {
+	b.Helper()
+	due, err := b.DueLetters(b.Context(), 100)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, l := range due {
+		ids = append(ids, l.ID)
+	}
+	return ids
+}
+
+var laterOutcome = sending.Outcome{Verdict: sending.Deferred, Class: sending.Temporary, Stage: smtp.Rcpt, Code: 451, Enhanced: "4.7.1", Text: "greylisted"}
+
+func TestLetter_IsSentOnce(t *testing.T) {
+	eachBag(t, func(b *mailbag) {
+		id := b.post()
+		if l := b.is(id, "queued", 0, 0); l.CreatedAt != b.ms() || l.Kind != sending.TestLetter || l.SenderID != b.sender {
+			b.Errorf("written: %+v", l)
+		}
+		if got := b.due(); len(got) != 1 || got[0] != id {
+			b.Fatalf("due: %v", got)
+		}
+		if !b.take(id, process, execution) || !b.take(id, process, execution) { // again, after a commit without an answer
+			b.Fatal("not taken")
+		}
+		if b.take(id, process+1, execution+1) || len(b.due()) != 0 {
+			b.Error("taken by two")
+		}
+		if b.begin(id, execution+1, 1) {
+			b.Error("begun by one who has not taken it")
+		}
+		if !b.begin(id, execution, 1) || !b.begin(id, execution, 1) {
+			b.Fatal("not begun")
+		}
+		if b.begin(id, execution, 2) {
+			b.Error("begun again while it is under way")
+		}
+		b.is(id, "sending", 1, 0)
+		b.now = b.now.Add(time.Second)
+		b.settle(id, 1, good, 0)
+		if l := b.is(id, "sent", 1, 0); l.Code != 250 || l.SettledAt != b.ms() || l.RelayID != 9 {
+			b.Errorf("settled: %+v", l)
+		}
+		b.settle(id, 1, doubt, 0)
+		b.is(id, "sent", 1, 0)
+		if b.take(id, process, execution) || b.begin(id, execution, 1) || b.begin(id, execution, 2) || len(b.due()) != 0 {
+			b.Error("a sent letter goes again")
+		}
+	})
+}
+
+func TestLetter_IsTriedAgainWhenItWasDeferred(t *testing.T) {
+	eachBag(t, func(b *mailbag) {
+		id := b.post()
+		b.take(id, process, execution)
+		b.settle(id, 1, laterOutcome, b.ms()+60_000) // the envelope was refused: it never began
+		if l := b.is(id, "deferred", 1, 0); l.Answer != "greylisted" || l.Enhanced != "4.7.1" {
+			b.Errorf("%+v", l)
+		}
+		if b.begin(id, execution, 2) {
+			b.Error("begun by the execution that has settled it")
+		}
+		if got := b.due(); len(got) != 0 {
+			b.Errorf("due too early: %v", got)
+		}
+		b.now = b.now.Add(time.Minute)
+		if got := b.due(); len(got) != 1 {
+			b.Fatalf("due: %v", got)
+		}
+		if !b.take(id, process, execution+1) || !b.begin(id, execution+1, 2) {
+			b.Fatal("not tried again")
+		}
+		b.settle(id, 1, doubt, 0) // of the first attempt
+		b.is(id, "sending", 2, 0)
+		b.settle(id, 2, dead, 0)
+		b.is(id, "failed", 2, 0)
+	})
+}
+
+func TestLetter_IsGivenBack(t *testing.T) {
+	eachBag(t, func(b *mailbag) {
+		id := b.post()
+		b.take(id, process, execution)
+		back := func(execution int64) {
+			b.Helper()
+			if err := b.GiveBackLetter(b.Context(), id, execution, b.ms()+1000); err != nil {
+				b.Fatal(err)
+			}
+		}
+		back(execution + 1) // not its
+		if b.take(id, process, execution+1) {
+			b.Fatal("given back by another")
+		}
+		back(execution)
+		if b.begin(id, execution, 1) || len(b.due()) != 0 {
+			b.Error("begun after it was given back, or due too early")
+		}
+		b.now = b.now.Add(time.Second)
+		if len(b.due()) != 1 || !b.take(id, process, execution+1) || !b.begin(id, execution+1, 1) {
+			b.Fatal("not tried again")
+		}
+		back(execution + 1) // Begin's commit answered too late: not a byte was sent
+		b.is(id, "queued", 1, 0)
+	})
+}
+
+func TestLetter_InDoubtIsNotSentAgain(t *testing.T) {
+	eachBag(t, func(b *mailbag) {
+		id := b.post()
+		b.take(id, process, execution)
+		b.begin(id, execution, 1)
+		b.settle(id, 1, doubt, 0)
+		b.is(id, "uncertain", 1, 1)
+		if len(b.due()) != 0 || b.take(id, process, execution+1) || b.begin(id, execution, 1) || b.begin(id, execution, 2) {
+			b.Error("it goes again")
+		}
+		b.settle(id, 1, good, 0) // the answer was only late
+		b.is(id, "sent", 1, 1)
+	})
+}
+
+func TestLetter_OfAProcessThatEndedIsAbandoned(t *testing.T) {
+	eachBag(t, func(b *mailbag) {
+		begun, taken, others := b.post(), b.post(), b.post()
+		b.take(begun, process, execution)
+		b.begin(begun, execution, 1)
+		b.take(taken, process, execution+1)
+		b.take(others, process+1, execution+2)
+		b.abandon(process)
+		if l := b.is(begun, "uncertain", 1, 1); l.Answer == "" {
+			b.Error("it does not say why it is in doubt")
+		}
+		b.is(taken, "queued", 0, 0)
+		if got := b.due(); len(got) != 1 || got[0] != taken {
+			b.Errorf("due: %v, want the one that had not begun", got)
+		}
+		if b.begin(taken, execution+1, 1) {
+			b.Error("a process that was given up begins")
+		}
+		if !b.begin(others, execution+2, 1) {
+			b.Error("another process's letter was abandoned")
+		}
+		b.settle(begun, 1, good, 0) // law 4: knowledge is never refused
+		b.is(begun, "sent", 1, 1)
+	})
+}
+
+func TestLetter_GoesToAnAddressOnly(t *testing.T) {
+	eachBag(t, func(b *mailbag) {
+		err := b.write(func(ctx context.Context, tx *database.Tx) error {
+			return b.WriteLetter(ctx, tx, sending.Letter{ID: 1, SenderID: b.sender, Email: "nobody"})
+		})
+		if got := refusedField(b.T, err); got != "to" {
+			b.Errorf("%v, want to blame to", err)
+		}
+	})
+}
+
+func TestAnonymous_TakesTheAddressOutOfAnAnswer(t *testing.T) {
+	for _, c := range []struct{ text, email, want string }{
+		{"no such user bob@example.test", "bob@example.test", "no such user (recipient)"},
+		{"<Bob@Example.TEST>: <bob@example.test> unknown", "bob@example.test", "<(recipient)>: <(recipient)> unknown"},
+		{"<bob@example.test> unknown", "BOB@example.test", "<(recipient)> unknown"},
+		{"Zoé@example.test? zoé@example.test!", "zoé@example.test", "(recipient)? (recipient)!"},
+		{"ok", "bob@example.test", "ok"},
+		{"", "bob@example.test", ""},
+		{"no user", "", "no user"},
+		{"no user straße@example.test", "straẞe@example.test", "no user (recipient)"},
+		{"İstanbul refuses bob@example.test", "bob@example.test", "İstanbul refuses (recipient)"},
+	} {
+		if got := sending.Anonymous(c.text, c.email); got != c.want {
+			t.Errorf("%q without %q: %q, want %q", c.text, c.email, got, c.want)
+		}
+	}
+}
