@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"facteur/campaign/content"
@@ -108,7 +107,7 @@ func (r campaignRow) campaign() (Campaign, error) {
 		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, FinishedAt: r.FinishedAt,
 	}
 	var err error
-	if c.ListIDs, err = parseIDs(r.ListIDs); err != nil {
+	if c.ListIDs, err = database.ParseIDs(r.ListIDs); err != nil {
 		return c, fmt.Errorf("campaign %d: list_ids: %w", r.ID, err)
 	}
 	if err := json.Unmarshal([]byte(r.Excluded), &c.Excluded); err != nil {
@@ -133,7 +132,7 @@ func (s *Store) Create(ctx context.Context, tx *database.Tx, c Campaign) (Campai
 	c.ID, c.Status, c.CreatedAt, c.Excluded = s.db.NewID(), Draft, s.db.Now().UnixMilli(), map[string]int64{}
 	c.UpdatedAt = c.CreatedAt
 	_, err := tx.Exec(ctx, `INSERT INTO campaigns (`+campaignColumns+`) VALUES (?, ?, ?, '', ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, ?, 0, 0, '{}', 0, ?, ?, 0)`,
-		c.ID, c.Name, string(c.Status), c.Subject, c.HTML, c.Text, c.SenderID, formatIDs(c.ListIDs), c.Segment, c.OnUncertain, false, c.CreatedAt, c.UpdatedAt)
+		c.ID, c.Name, string(c.Status), c.Subject, c.HTML, c.Text, c.SenderID, database.FormatIDs(c.ListIDs), c.Segment, c.OnUncertain, false, c.CreatedAt, c.UpdatedAt)
 	if err != nil {
 		return Campaign{}, fmt.Errorf("create campaign: %w", err)
 	}
@@ -153,7 +152,7 @@ func (s *Store) Update(ctx context.Context, tx *database.Tx, c Campaign) (Campai
 		return Campaign{}, err
 	}
 	_, err = tx.Exec(ctx, `UPDATE campaigns SET name = ?, subject = ?, html = ?, text = ?, sender_id = ?, list_ids = ?, segment = ?, on_uncertain = ?, updated_at = ? WHERE id = ?`,
-		c.Name, c.Subject, c.HTML, c.Text, c.SenderID, formatIDs(c.ListIDs), c.Segment, c.OnUncertain, s.db.Now().UnixMilli(), c.ID)
+		c.Name, c.Subject, c.HTML, c.Text, c.SenderID, database.FormatIDs(c.ListIDs), c.Segment, c.OnUncertain, s.db.Now().UnixMilli(), c.ID)
 	if err != nil {
 		return Campaign{}, fmt.Errorf("update campaign: %w", err)
 	}
@@ -257,28 +256,4 @@ func campaignsOf(rows []campaignRow) ([]Campaign, error) {
 		}
 	}
 	return all, nil
-}
-
-func formatIDs(ids []int64) string {
-	texts := make([]string, len(ids))
-	for i, id := range ids {
-		texts[i] = strconv.FormatInt(id, 10)
-	}
-	b, _ := json.Marshal(texts)
-	return string(b)
-}
-
-func parseIDs(text string) ([]int64, error) {
-	var texts []string
-	if err := json.Unmarshal([]byte(text), &texts); err != nil {
-		return nil, err
-	}
-	ids := make([]int64, len(texts))
-	for i, t := range texts {
-		var err error
-		if ids[i], err = strconv.ParseInt(t, 10, 64); err != nil {
-			return nil, err
-		}
-	}
-	return ids, nil
 }

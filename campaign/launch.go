@@ -51,7 +51,7 @@ func (s *Store) Launch(ctx context.Context, tx *database.Tx, id int64, at time.T
 	}
 	c.Version++
 	_, err = tx.Exec(ctx, `INSERT INTO versions (campaign_id, number, subject, html, text, sender, list_ids, segment, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		c.ID, c.Version, c.Subject, c.HTML, c.Text, string(frozen), formatIDs(c.ListIDs), c.Segment, now.UnixMilli())
+		c.ID, c.Version, c.Subject, c.HTML, c.Text, string(frozen), database.FormatIDs(c.ListIDs), c.Segment, now.UnixMilli())
 	if err != nil {
 		return Campaign{}, fmt.Errorf("freeze campaign %d: %w", id, err)
 	}
@@ -130,7 +130,7 @@ func (s *Store) Version(ctx context.Context, campaignID, number int64) (Version,
 	if err := json.Unmarshal([]byte(row.Sender), &v.Sender); err != nil {
 		return v, fmt.Errorf("version %d of campaign %d: sender: %w", number, campaignID, err)
 	}
-	if v.ListIDs, err = parseIDs(row.ListIDs); err != nil {
+	if v.ListIDs, err = database.ParseIDs(row.ListIDs); err != nil {
 		return v, fmt.Errorf("version %d of campaign %d: lists: %w", number, campaignID, err)
 	}
 	return v, nil

@@ -2,10 +2,8 @@ package sending
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"facteur/internal/address"
@@ -79,7 +77,7 @@ func (s *Store) CreateSender(ctx context.Context, tx *database.Tx, v Sender) (Se
 	v.ID, v.CreatedAt, v.FromEmail = s.db.NewID(), s.db.Now().UnixMilli(), from.Wire()
 	v.DomainID, v.Domain, v.ReturnPath = d.ID, d.Name, d.ReturnPath
 	_, err = tx.Exec(ctx, `INSERT INTO senders (id, domain_id, from_email, from_name, reply_to, postal_address, relay_ids, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-		v.ID, v.DomainID, v.FromEmail, v.FromName, v.ReplyTo, v.PostalAddress, idList(v.RelayIDs), v.CreatedAt)
+		v.ID, v.DomainID, v.FromEmail, v.FromName, v.ReplyTo, v.PostalAddress, database.FormatIDs(v.RelayIDs), v.CreatedAt)
 	if err != nil {
 		return Sender{}, err
 	}
@@ -119,26 +117,9 @@ func (r senderRow) sender() (Sender, error) {
 		ID: r.ID, DomainID: r.DomainID, Domain: r.Domain, ReturnPath: r.ReturnPath, FromEmail: r.FromEmail, FromName: r.FromName,
 		ReplyTo: r.ReplyTo, PostalAddress: r.PostalAddress, CreatedAt: r.CreatedAt,
 	}
-	var ids []string
-	if err := json.Unmarshal([]byte(r.RelayIDs), &ids); err != nil {
+	var err error
+	if v.RelayIDs, err = database.ParseIDs(r.RelayIDs); err != nil {
 		return v, fmt.Errorf("sender %d: relay_ids: %w", r.ID, err)
 	}
-	for _, id := range ids {
-		n, err := strconv.ParseInt(id, 10, 64)
-		if err != nil {
-			return v, fmt.Errorf("sender %d: relay_ids: %w", r.ID, err)
-		}
-		v.RelayIDs = append(v.RelayIDs, n)
-	}
 	return v, nil
-}
-
-// idList is ids as a JSON array of strings, as they are shown.
-func idList(ids []int64) string {
-	texts := make([]string, len(ids))
-	for i, id := range ids {
-		texts[i] = strconv.FormatInt(id, 10)
-	}
-	b, _ := json.Marshal(texts)
-	return string(b)
 }
