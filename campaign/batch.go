@@ -134,7 +134,7 @@ func (s *Store) orphans(ctx context.Context, tx *database.Tx, b Batch, begun []D
 		settled[i].Provider = lane.Provider
 	}
 	t := Tally{}
-	if err := s.settle(ctx, tx, settled, t); err != nil {
+	if err := s.Settle(ctx, tx, settled, t); err != nil {
 		return err
 	}
 	return s.Count(ctx, tx, t)

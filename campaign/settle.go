@@ -106,10 +106,6 @@ func (s *Store) Skip(ctx context.Context, tx *database.Tx, attempts []Attempt, r
 // taken from anyone, as long as that attempt is under way or in doubt. What
 // is known already changes nothing.
 func (s *Store) Settle(ctx context.Context, tx *database.Tx, settled []Settled, t Tally) error {
-	return s.settle(ctx, tx, settled, t)
-}
-
-func (s *Store) settle(ctx context.Context, tx *database.Tx, settled []Settled, t Tally) error {
 	var plain, other []Settled
 	for _, v := range settled {
 		if v.Status == Accepted {
