@@ -317,7 +317,7 @@ func (b *box) awaitAll(ctx context.Context, api *rig.API, id string, n int64, be
 				return 0, err
 			}
 			if c.Status == "sent" {
-				if c.Counts.Sent != n || !c.Balanced() {
+				if c.Counts.Sent != n || !c.Counts.Balanced() {
 					return 0, fmt.Errorf("books: %+v", c.Counts)
 				}
 				return took, nil

@@ -213,7 +213,7 @@ func (s *stage) count(r *result) error {
 		return err
 	}
 	n := s.box.Count()
-	r.sent, r.doubted, r.balanced = c.Counts.Sent, c.Counts.Doubted, c.Balanced() && c.Counts.Recipients == int64(s.people)
+	r.sent, r.doubted, r.balanced = c.Counts.Sent, c.Counts.Doubted, c.Counts.Balanced() && c.Counts.Recipients == int64(s.people)
 	r.extra, r.held = n.Accepted-n.Distinct, c.Counts.Uncertain
 	if c.Counts.Sent+c.Counts.Uncertain != int64(s.people) {
 		r.balanced = false

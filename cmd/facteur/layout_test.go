@@ -51,6 +51,7 @@ var arrows = map[string][]string{
 		"campaign", "campaign/content", "internal/address", "internal/database", "internal/keyring", "sending", "sending/smtp", "subscribers", "throttle", "unsubscribe",
 	},
 	"web/call":      {},
+	"web/client":    {},
 	"web/recipient": {"campaign", "internal/database", "internal/keyring", "subscribers", "unsubscribe", "web/call"},
 	"web/api": {
 		"access", "campaign", "campaign/content", "internal/address", "internal/database", "internal/journal", "sending", "sending/smtp", "subscribers",
@@ -66,7 +67,7 @@ var arrows = map[string][]string{
 	"internal/database/databasetest": {"internal/database", "migrations"},
 	"internal/services":              {},
 	"internal/services/servicestest": {"internal/services"},
-	"internal/rig":                   {},
+	"internal/rig":                   {"web/client"},
 	"cmd/services":                   {"internal/services"},
 	"cmd/drill":                      {"internal/rig", "internal/services", "sending/sandbox"},
 	"cmd/bench":                      {"internal/rig", "internal/services"},

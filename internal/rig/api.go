@@ -1,71 +1,22 @@
 package rig
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"time"
+
+	"facteur/web/client"
 )
 
 // API speaks to a facteur as a client would.
-type API struct {
-	Base string // http://host:port
-}
+type API struct{ client.Client }
 
 // API is the process's.
-func (p *Process) API() *API { return &API{Base: "http://" + p.Addr} }
-
-// Refused is an answer that is not a success.
-type Refused struct {
-	Status int
-	Body   string
-}
-
-func (e *Refused) Error() string { return fmt.Sprintf("answer %d: %s", e.Status, e.Body) }
-
-// Call sends body as JSON (an io.Reader as it is) and decodes the answer into out, if not nil.
-func (a *API) Call(ctx context.Context, method, path string, body, out any) error {
-	var reader io.Reader
-	switch b := body.(type) {
-	case nil:
-	case io.Reader:
-		reader = b
-	default:
-		text, err := json.Marshal(b)
-		if err != nil {
-			return err
-		}
-		reader = bytes.NewReader(text)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, a.Base+"/api/v1"+path, reader)
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Authorization", "Bearer "+Token)
-	req.Header.Set("Content-Type", "application/json")
-	if _, ok := body.(io.Reader); ok {
-		req.Header.Set("Content-Type", "text/csv")
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = res.Body.Close() }()
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		return err
-	}
-	if res.StatusCode >= 300 {
-		return fmt.Errorf("%s %s: %w", method, path, &Refused{res.StatusCode, string(text)})
-	}
-	if out == nil || len(text) == 0 {
-		return nil
-	}
-	return json.Unmarshal(text, out)
+func (p *Process) API() *API {
+	return &API{client.Client{Base: "http://" + p.Addr, Token: Token}}
 }
 
 // id calls and returns the new object's id.
@@ -112,7 +63,7 @@ type Import struct {
 func (a *API) ImportCSV(ctx context.Context, list string, csv io.Reader) (Import, error) {
 	q := url.Values{"basis": {"opt_in"}, "source": {"drill"}, "at": {time.Now().Add(-time.Hour).UTC().Format(time.RFC3339)}}
 	var im Import
-	if err := a.Call(ctx, http.MethodPost, "/lists/"+list+"/imports?"+q.Encode(), csv, &im); err != nil {
+	if err := a.Upload(ctx, http.MethodPost, "/lists/"+list+"/imports?"+q.Encode(), "text/csv", csv, &im); err != nil {
 		return im, err
 	}
 	for {
@@ -133,22 +84,6 @@ func (a *API) ImportCSV(ctx context.Context, list string, csv io.Reader) (Import
 	}
 }
 
-// Campaign is a campaign's state and books.
-type Campaign struct {
-	ID      string `json:"id"`
-	Status  string `json:"status"`
-	Planned bool   `json:"planned"`
-	Counts  struct {
-		Recipients, Queued, Sending, Sent, Deferred, Failed, Skipped, Uncertain, Doubted int64
-	} `json:"counts"`
-}
-
-// Balanced tells whether the seven states add up to the recipients.
-func (c Campaign) Balanced() bool {
-	n := c.Counts
-	return n.Recipients == n.Queued+n.Sending+n.Sent+n.Deferred+n.Failed+n.Skipped+n.Uncertain
-}
-
 // Launch makes a campaign with this content and launches it.
 func (a *API) Launch(ctx context.Context, s Setup, html string) (string, error) {
 	id, err := a.id(ctx, "/campaigns", map[string]any{"name": "Drill", "subject": "Hello {{ name }}", "html": html, "list_ids": []string{s.List}, "sender_id": s.Sender})
@@ -156,12 +91,6 @@ func (a *API) Launch(ctx context.Context, s Setup, html string) (string, error) 
 		return "", err
 	}
 	return id, a.Call(ctx, http.MethodPost, "/campaigns/"+id+"/launch", map[string]any{}, nil)
-}
-
-// Campaign reads a campaign.
-func (a *API) Campaign(ctx context.Context, id string) (c Campaign, err error) {
-	err = a.Call(ctx, http.MethodGet, "/campaigns/"+id, nil, &c)
-	return c, err
 }
 
 // Deliveries lists the addresses of a campaign's deliveries that a query such
