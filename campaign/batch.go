@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"facteur/internal/database"
 )
@@ -60,15 +61,18 @@ func (s *Store) Take(ctx context.Context, id, session, execution int64) (Batch, 
 	return b, err == nil, err
 }
 
-// Load reads those of the batch's deliveries that are still queued in it.
+// Load reads those of the batch's deliveries that are still queued in it:
+// what sending needs to know of them.
 func (s *Store) Load(ctx context.Context, b Batch) ([]Delivery, error) {
-	query, args, err := database.In(`SELECT `+deliveryColumns+` FROM deliveries WHERE campaign_id = ? AND subscriber_id IN (?) AND batch_id = ? AND status = 'queued'
-		ORDER BY rank`, b.CampaignID, b.Members, b.ID)
+	query, args, err := database.In(`SELECT subscriber_id, lists, attempts, doubts, first_at, deferred_at
+		FROM deliveries WHERE campaign_id = ? AND subscriber_id IN (?) AND batch_id = ? AND status = 'queued' ORDER BY rank`, b.CampaignID, b.Members, b.ID)
 	if err != nil {
 		return nil, err
 	}
-	var rows []Delivery
-	if err := s.q.Select(ctx, &rows, query, args...); err != nil {
+	rows := make([]Delivery, 0, len(b.Members))
+	d := Delivery{CampaignID: b.CampaignID, BatchID: b.ID, Lane: b.Lane, Status: Queued}
+	err = s.db.Scan(ctx, query, args, []any{&d.SubscriberID, &d.Lists, &d.Attempts, &d.Doubts, &d.FirstAt, &d.DeferredAt}, func() { rows = append(rows, d) })
+	if err != nil {
 		return nil, fmt.Errorf("load batch %d: %w", b.ID, err)
 	}
 	return rows, nil
@@ -86,16 +90,9 @@ func (s *Store) Finish(ctx context.Context, b Batch, unbegun []int64, notBefore 
 		if err != nil || n == 0 { // written off meanwhile: not ours to give back
 			return err
 		}
-		if err := s.giveBack(ctx, tx, b, notBefore); err != nil {
-			return err
-		}
-		begun, err := s.begunIn(ctx, tx, b)
+		begun, err := s.clear(ctx, tx, b, notBefore)
 		if err != nil || len(begun) == 0 {
 			return err
-		}
-		known := map[int64]bool{}
-		for _, id := range unbegun {
-			known[id] = true
 		}
 		c, err := s.With(tx).Campaign(ctx, b.CampaignID)
 		if err != nil {
@@ -103,7 +100,7 @@ func (s *Store) Finish(ctx context.Context, b Batch, unbegun []int64, notBefore 
 		}
 		now := s.db.Now().UnixMilli()
 		return s.orphans(ctx, tx, b, begun, func(d Delivery) Settled {
-			if known[d.SubscriberID] {
+			if slices.Contains(unbegun, d.SubscriberID) {
 				return unsentOf(d, now)
 			}
 			return doubtOf(d, c.OnUncertain, now+doubtPause.Milliseconds())
@@ -111,15 +108,31 @@ func (s *Store) Finish(ctx context.Context, b Batch, unbegun []int64, notBefore 
 	})
 }
 
-// begunIn reads the batch's deliveries that say sending.
-func (s *Store) begunIn(ctx context.Context, tx *database.Tx, b Batch) ([]Delivery, error) {
-	query, args, err := database.In(`SELECT `+deliveryColumns+` FROM deliveries WHERE campaign_id = ? AND subscriber_id IN (?) AND batch_id = ? AND status = 'sending'`,
+// clear lets the batch's queued deliveries wait for another one, and returns
+// those that say sending.
+func (s *Store) clear(ctx context.Context, tx *database.Tx, b Batch, notBefore int64) (begun []Delivery, err error) {
+	query, args, err := database.In(`SELECT `+deliveryColumns+` FROM deliveries WHERE campaign_id = ? AND subscriber_id IN (?) AND batch_id = ? AND status IN ('queued', 'sending')`,
 		b.CampaignID, b.Members, b.ID)
 	if err != nil {
 		return nil, err
 	}
-	var begun []Delivery
-	return begun, tx.Select(ctx, &begun, query, args...)
+	var open, queued []Delivery
+	if err := tx.Select(ctx, &open, query, args...); err != nil {
+		return nil, err
+	}
+	for _, d := range open {
+		if d.Status == Queued {
+			queued = append(queued, d)
+		} else {
+			begun = append(begun, d)
+		}
+	}
+	wait := waitBatch
+	if notBefore > s.db.Now().UnixMilli() {
+		wait = waitTime
+	}
+	return begun, tx.Each(ctx, `UPDATE deliveries SET wait = ?, not_before = ?, batch_id = 0 WHERE campaign_id = ? AND subscriber_id = ? AND batch_id = ? AND status = 'queued' AND wait = 0`,
+		len(queued), func(i int) []any { return []any{wait, notBefore, b.CampaignID, queued[i].SubscriberID, b.ID} }, nil)
 }
 
 // orphans settles begun deliveries of which nobody will tell the answer.
@@ -138,16 +151,6 @@ func (s *Store) orphans(ctx context.Context, tx *database.Tx, b Batch, begun []D
 		return err
 	}
 	return s.Count(ctx, tx, t)
-}
-
-// giveBack lets the batch's queued deliveries wait for another one.
-func (s *Store) giveBack(ctx context.Context, tx *database.Tx, b Batch, notBefore int64) error {
-	wait := waitBatch
-	if notBefore > s.db.Now().UnixMilli() {
-		wait = waitTime
-	}
-	return tx.Each(ctx, `UPDATE deliveries SET wait = ?, not_before = ?, batch_id = 0 WHERE campaign_id = ? AND subscriber_id = ? AND batch_id = ? AND status = 'queued' AND wait = 0`,
-		len(b.Members), func(i int) []any { return []any{wait, notBefore, b.CampaignID, b.Members[i], b.ID} }, nil)
 }
 
 // Recover hands on what a process has left: its batches' queued deliveries
@@ -180,10 +183,7 @@ func (s *Store) recoverBatch(ctx context.Context, tx *database.Tx, b Batch, prov
 	if _, err := tx.Exec(ctx, `DELETE FROM batches WHERE id = ?`, b.ID); err != nil {
 		return 0, err
 	}
-	if err := s.giveBack(ctx, tx, b, 0); err != nil {
-		return 0, err
-	}
-	begun, err := s.begunIn(ctx, tx, b)
+	begun, err := s.clear(ctx, tx, b, 0)
 	if err != nil || len(begun) == 0 {
 		return 0, err
 	}

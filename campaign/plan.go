@@ -1,10 +1,12 @@
 package campaign
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"facteur/internal/database"
 	"facteur/internal/journal"
@@ -58,32 +60,17 @@ func (s *Scheduler) planPeople(ctx context.Context, tx *database.Tx, c Campaign,
 			in = append(in, m)
 		}
 	}
+	seats, err := s.seat(ctx, tx, c, domain, in)
+	if err != nil {
+		return err
+	}
 	t := Tally{}
-	lanes := map[string]int64{}
-	for _, m := range in {
-		provider := throttle.ProviderOf(m.Domain)
-		if _, ok := lanes[provider]; !ok {
-			id, err := s.store.pace.LaneID(ctx, tx, throttle.Lane{Domain: domain, Provider: provider})
-			if err != nil {
-				return err
-			}
-			lanes[provider] = id
-		}
-		t.move(c.ID, provider, "", Queued, 1)
-	}
-	for _, lane := range lanes {
-		if _, err := tx.Exec(ctx, `INSERT INTO campaign_lanes (campaign_id, lane) VALUES (?, ?) ON CONFLICT (campaign_id, lane) DO NOTHING`, c.ID, lane); err != nil {
-			return err
-		}
-	}
-	err := tx.Insert(ctx, `INSERT INTO deliveries (campaign_id, subscriber_id, status, wait, lane, rank, not_before, batch_id, lists, run, attempts, doubts, relay_id,
-		code, enhanced, answer, reason, first_at, begun_at, settled_at, deferred_at)`, ``, len(in), func(i int) []any {
-		m := in[i]
-		bits := int64(0)
-		for _, l := range m.Lists {
-			bits |= 1 << l
-		}
-		return []any{c.ID, m.ID, string(Queued), waitBatch, lanes[throttle.ProviderOf(m.Domain)], c.Recipients + int64(i), 0, 0, bits, 0, 0, 0, 0, 0, "", "", "", 0, 0, 0, 0}
+	err = tx.Insert(ctx, `INSERT INTO deliveries (campaign_id, subscriber_id, status, wait, lane, rank, not_before, batch_id, lists, run, attempts, doubts, relay_id,
+		code, enhanced, answer, reason, first_at, begun_at, settled_at, deferred_at)
+		VALUES (?, ?, 'queued', 1, ?, ?, 0, 0, ?, 0, 0, 0, 0, 0, '', '', '', 0, 0, 0, 0)`, len(in), func(i int) []any {
+		m := &seats[i]
+		t.move(c.ID, m.provider, "", Queued, 1)
+		return []any{c.ID, m.ID, m.lane, c.Recipients + int64(i), m.bits()}
 	})
 	if err != nil {
 		if errors.Is(err, database.ErrConflict) {
@@ -101,4 +88,44 @@ func (s *Scheduler) planPeople(ctx context.Context, tx *database.Tx, c Campaign,
 		return err
 	}
 	return s.store.Count(ctx, tx, t)
+}
+
+// seat is a person with their lane.
+type seat struct {
+	subscribers.Member
+	provider string
+	lane     int64
+}
+
+// bits are the lists by which the person comes, as a delivery keeps them.
+func (m *seat) bits() (bits int64) {
+	for _, l := range m.Lists {
+		bits |= 1 << l
+	}
+	return bits
+}
+
+// seat finds everybody's lane, and puts those of one together: a batch is cut
+// from one lane, and the rows of neighbours share the pages that each commit
+// of the senders writes.
+func (s *Scheduler) seat(ctx context.Context, tx *database.Tx, c Campaign, domain string, in []subscribers.Member) ([]seat, error) {
+	lanes := map[string]int64{}
+	seats := make([]seat, len(in))
+	for i, m := range in {
+		provider := throttle.ProviderOf(m.Domain)
+		lane, ok := lanes[provider]
+		if !ok {
+			var err error
+			if lane, err = s.store.pace.LaneID(ctx, tx, throttle.Lane{Domain: domain, Provider: provider}); err != nil {
+				return nil, err
+			}
+			lanes[provider] = lane
+			if _, err := tx.Exec(ctx, `INSERT INTO campaign_lanes (campaign_id, lane) VALUES (?, ?) ON CONFLICT (campaign_id, lane) DO NOTHING`, c.ID, lane); err != nil {
+				return nil, err
+			}
+		}
+		seats[i] = seat{m, provider, lane}
+	}
+	slices.SortStableFunc(seats, func(a, b seat) int { return cmp.Compare(a.lane, b.lane) })
+	return seats, nil
 }

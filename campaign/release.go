@@ -13,7 +13,7 @@ import (
 // How much is released ahead of the workers. What is released is only a
 // reservation: whether it may begin is asked again when it does.
 const (
-	batchSize   = 200  // people in a batch at most
+	batchSize   = 500  // people in a batch at most
 	aheadTotal  = 6000 // people in all live batches
 	aheadLane   = 2    // batches of a lane that is paced
 	probeSize   = 5    // people sent to a relay that is coming back

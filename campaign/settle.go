@@ -48,12 +48,19 @@ type Next struct {
 // batch is still its own, the campaign is being sent, nothing is stopped.
 func (s *Store) Allowed(ctx context.Context, tx *database.Tx, executions []Batch) ([]bool, error) {
 	ok := make([]bool, len(executions))
-	var id int64
-	err := tx.Find(ctx, `SELECT b.id FROM batches b JOIN campaigns c ON c.id = b.campaign_id
-		WHERE b.id = ? AND b.execution = ? AND b.state = 'taken' AND c.status = 'sending' AND NOT EXISTS (SELECT 1 FROM stops WHERE lifted_at = 0)`, len(executions),
-		func(i int) []any { return []any{executions[i].ID, executions[i].Execution} },
-		func(int) []any { return []any{&id} },
+	var n int64
+	err := tx.Find(ctx, `SELECT 1 FROM campaigns WHERE id = ? AND status = 'sending' AND NOT EXISTS (SELECT 1 FROM stops WHERE lifted_at = 0)`, len(executions),
+		func(i int) []any { return []any{executions[i].CampaignID} },
+		func(int) []any { return []any{&n} },
 		func(i int, found bool) { ok[i] = found })
+	if err != nil {
+		return nil, err
+	}
+	// Two questions, not a join: SQLite would plan that anew each time, for the value of execution.
+	err = tx.Find(ctx, `SELECT execution FROM batches WHERE id = ? AND state = 'taken'`, len(executions),
+		func(i int) []any { return []any{executions[i].ID} },
+		func(int) []any { return []any{&n} },
+		func(i int, found bool) { ok[i] = ok[i] && found && n == executions[i].Execution })
 	return ok, err
 }
 
@@ -192,7 +199,8 @@ func (s *Store) settleFrom(ctx context.Context, tx *database.Tx, from DeliverySt
 // remember adds to the history the attempts that were not a plain first accept.
 func (s *Store) remember(ctx context.Context, tx *database.Tx, list []Settled) error {
 	now := s.db.Now().UnixMilli()
-	return tx.Insert(ctx, `INSERT INTO attempts (id, campaign_id, subscriber_id, attempt, relay_id, outcome, code, enhanced, answer, at)`, ``, len(list), func(i int) []any {
+	return tx.Insert(ctx, `INSERT INTO attempts (id, campaign_id, subscriber_id, attempt, relay_id, outcome, code, enhanced, answer, at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, len(list), func(i int) []any {
 		v := list[i]
 		return []any{s.db.NewID(), v.CampaignID, v.SubscriberID, v.Attempt, v.RelayID, string(v.Status), v.Outcome.Code, v.Outcome.Enhanced, v.Outcome.Text, now}
 	})

@@ -65,7 +65,7 @@ CREATE TABLE deliveries (
     PRIMARY KEY (campaign_id, subscriber_id)
 );
 -- Neither index covers a column that a begin or a plain accept changes.
-CREATE INDEX deliveries_ready ON deliveries (campaign_id, lane, rank) WHERE wait = 1;
+CREATE INDEX deliveries_ready ON deliveries (campaign_id, lane, rank, subscriber_id) WHERE wait = 1;
 CREATE INDEX deliveries_waiting ON deliveries (campaign_id, not_before) WHERE wait = 2;
 
 -- Attempts that were not a plain first accept.
@@ -88,12 +88,12 @@ CREATE TABLE batches (
     campaign_id BIGINT NOT NULL,
     lane        BIGINT NOT NULL,
     size        BIGINT NOT NULL,
-    members     TEXT   NOT NULL, -- subscriber ids, a JSON array
     state       TEXT   NOT NULL, -- released, taken
     session     BIGINT NOT NULL, -- the process that executes it, 0: none
     execution   BIGINT NOT NULL, -- the one execution that may begin its messages
     released_at BIGINT NOT NULL,
-    enqueued_at BIGINT NOT NULL
+    enqueued_at BIGINT NOT NULL,
+    members     TEXT   NOT NULL -- subscriber ids, a JSON array; last, as it is long and each commit reads what stands before it
 );
 CREATE INDEX batches_session ON batches (session);
 

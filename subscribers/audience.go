@@ -17,11 +17,11 @@ type Member struct {
 }
 
 type audienceRow struct {
-	SubscriberID int64  `db:"subscriber_id"`
-	Status       Status `db:"status"`
-	ConfirmedAt  int64  `db:"confirmed_at"`
-	Key          string `db:"key"`
-	Suppressed   bool   `db:"suppressed"`
+	SubscriberID int64
+	Status       Status
+	ConfirmedAt  int64
+	Key          string
+	Suppressed   bool
 }
 
 // Audience reads the next people of the lists in the order of their ids,
@@ -32,10 +32,13 @@ func (s *Store) Audience(ctx context.Context, listIDs []int64, asOf, after int64
 	pages := make([][]audienceRow, len(listIDs))
 	horizon := int64(1<<63 - 1) // beyond it, a list's page has not been read
 	for i, list := range listIDs {
-		err := s.q.Select(ctx, &pages[i], `SELECT s.subscriber_id, s.status, s.confirmed_at, p.key,
+		pages[i] = make([]audienceRow, 0, limit)
+		var row audienceRow
+		err := s.db.Scan(ctx, `SELECT s.subscriber_id, s.status, s.confirmed_at, p.key,
 				EXISTS (SELECT 1 FROM suppressions x WHERE x.key = p.key AND x.list_id = 0) AS suppressed
 			FROM subscriptions s JOIN subscribers p ON p.id = s.subscriber_id
-			WHERE s.list_id = ? AND s.subscriber_id > ? ORDER BY s.subscriber_id LIMIT ?`, list, after, limit)
+			WHERE s.list_id = ? AND s.subscriber_id > ? ORDER BY s.subscriber_id LIMIT ?`, []any{list, after, limit},
+			[]any{&row.SubscriberID, (*string)(&row.Status), &row.ConfirmedAt, &row.Key, &row.Suppressed}, func() { pages[i] = append(pages[i], row) })
 		if err != nil {
 			return nil, err
 		}

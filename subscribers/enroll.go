@@ -126,7 +126,7 @@ func (e *enrolment) addNew(ctx context.Context) error {
 			fresh = append(fresh, i)
 		}
 	}
-	err := e.tx.Insert(ctx, `INSERT INTO subscribers (`+subscriberColumns+`)`, ``, len(fresh), func(n int) []any {
+	err := e.tx.Insert(ctx, `INSERT INTO subscribers (`+subscriberColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, len(fresh), func(n int) []any {
 		i := fresh[n]
 		p := &e.people[i]
 		e.out[i] = Enrolled{ID: e.store.db.NewID(), Created: true}

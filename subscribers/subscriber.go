@@ -58,7 +58,10 @@ func (s *Store) People(ctx context.Context, ids []int64) ([]Subscriber, error) {
 		return nil, err
 	}
 	people := make([]Subscriber, 0, len(ids))
-	return people, s.q.Select(ctx, &people, query, args...)
+	var p Subscriber
+	err = s.db.Scan(ctx, query, args, []any{&p.ID, &p.Email, &p.Key, &p.Name, &p.Locale, &p.Timezone, &p.Attributes, &p.CreatedAt, &p.UpdatedAt},
+		func() { people = append(people, p) })
+	return people, err
 }
 
 // merge lays b's attributes over a's; both are JSON objects. When nothing is

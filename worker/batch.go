@@ -34,6 +34,8 @@ type batch struct {
 	mu      sync.Mutex
 	out     int         // handed to connections and not ended
 	back    []*delivery // returned with their body unbegun
+	unbegun []int64     // once executed: those whose body did not begin
+	handed  time.Time   // when the last delivery was handed over
 	changed chan struct{}
 	slots   chan struct{} // the lane's limit of messages in dialogue; nil: none
 }
@@ -55,12 +57,13 @@ func (w *Worker) runBatch(ctx context.Context, t *asynq.Task) error {
 	}
 	w.busy.Add(1)
 	defer w.busy.Add(-1)
-	left, notBefore, err := w.execute(taken)
+	b := &batch{Batch: taken, worker: w, ctx: w.draining, changed: make(chan struct{}, 1)}
+	notBefore, err := b.execute()
 	if err != nil {
 		w.log.Error("batch", "batch", id, "campaign", taken.CampaignID, "error", err)
 		notBefore = w.db.Now().Add(5 * time.Second).UnixMilli()
 	}
-	w.finish(taken, left, notBefore)
+	b.finish(notBefore)
 	return nil
 }
 
@@ -77,35 +80,37 @@ func (w *Worker) take(ctx context.Context, id int64) (taken campaign.Batch, ok b
 	}
 }
 
-// execute sends what it can and returns whom it could not begin.
-func (w *Worker) execute(taken campaign.Batch) (left []int64, notBefore int64, err error) {
-	ctx := context.WithoutCancel(w.draining)
-	b := &batch{Batch: taken, worker: w, ctx: w.draining, changed: make(chan struct{}, 1)}
+// execute sends what it can, and says from when on (Unix milliseconds, 0: at
+// once) the rest may be tried again.
+func (b *batch) execute() (notBefore int64, err error) {
+	ctx, w := context.WithoutCancel(b.ctx), b.worker
+	b.unbegun = b.Members // until they are handed over
 	if err := b.prepare(ctx); err != nil {
-		return taken.Members, 0, err
+		return 0, err
 	}
 	var again int64
 	if b.line, again, err = w.lines.pick(ctx, b.made.version.Sender.RelayIDs); err != nil || b.line == nil {
-		return taken.Members, again, err
+		return again, err
 	}
 	if b.limit.Interval() == 0 {
 		select {
 		case b.line.feeding <- struct{}{}:
 			defer func() { <-b.line.feeding }()
 		case <-b.ctx.Done():
-			return taken.Members, 0, nil
+			return 0, nil
 		}
 	}
-	rows, err := w.campaigns.Load(ctx, taken)
+	rows, err := w.campaigns.Load(ctx, b.Batch)
 	if err != nil {
-		return taken.Members, 0, err
+		return 0, err
 	}
 	deliveries, err := b.meet(ctx, rows)
 	if err != nil {
-		return taken.Members, 0, err
+		return 0, err
 	}
 	notBefore = b.feed(deliveries)
-	return b.leftover(), notBefore, nil
+	b.unbegun = b.leftover()
+	return notBefore, nil
 }
 
 // prepare reads what all messages of the batch have in common.
@@ -206,6 +211,7 @@ func (b *batch) use(permits throttle.Permits, todo []*delivery) (int, error) {
 	for i := range permits.N {
 		if permits.Every > 0 {
 			b.sleep(permits.At(i))
+			b.sleep(b.handed.Add(permits.Every)) // what was held up is not made up for in a burst
 			if time.Since(permits.At(i)) > throttle.Horizon {
 				return i, nil // void: this process was held up
 			}
@@ -221,6 +227,7 @@ func (b *batch) use(permits throttle.Permits, todo []*delivery) (int, error) {
 			}
 		}
 		b.count(1)
+		b.handed = time.Now()
 		if err := b.line.pool.Send(b.ctx, todo[i], false); err != nil {
 			b.count(-1)
 			b.free()
@@ -355,9 +362,10 @@ func (b *batch) leftover() []int64 {
 
 // finish gives the rest back; while the database is away it goes on trying,
 // as long as the process may hold the batch at all.
-func (w *Worker) finish(b campaign.Batch, left []int64, notBefore int64) {
+func (b *batch) finish(notBefore int64) {
+	w := b.worker
 	for {
-		err := w.campaigns.Finish(context.Background(), b, left, notBefore)
+		err := w.campaigns.Finish(context.Background(), b.Batch, b.unbegun, notBefore)
 		if err == nil {
 			w.onFinished()
 			return

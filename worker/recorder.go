@@ -96,15 +96,7 @@ func (r *Recorder) run() {
 		case <-r.stop:
 			return
 		}
-		runtime.Gosched() // lets the connections that have just read an answer join
-		for more := true; more; {
-			select {
-			case t := <-r.turns:
-				group = append(group, t)
-			default:
-				more = false
-			}
-		}
+		group = r.gather(group)
 		r.judge(group)
 		r.record(group)
 		for _, t := range group {
@@ -116,6 +108,24 @@ func (r *Recorder) run() {
 			close(t.done)
 		}
 	}
+}
+
+// gather lets every connection join that has an answer to bring: a commit
+// costs the same for one and for all of them.
+func (r *Recorder) gather(group []*turn) []*turn {
+	for before := 0; before < len(group); {
+		before = len(group)
+		runtime.Gosched()
+		for more := true; more; {
+			select {
+			case t := <-r.turns:
+				group = append(group, t)
+			default:
+				more = false
+			}
+		}
+	}
+	return group
 }
 
 // judge reads the answers: once, as a line's streak has a memory.

@@ -76,28 +76,7 @@ func findOne(s *sqlite3.SQLiteStmt, values []driver.Value, dest []any) (ok bool,
 		}
 		return false, err
 	}
-	for i, v := range got {
-		switch d := dest[i].(type) {
-		case *int64:
-			n, isInt := v.(int64)
-			if !isInt {
-				return false, fmt.Errorf("column %d is %T, want an integer", i, v)
-			}
-			*d = n
-		case *string:
-			switch v := v.(type) {
-			case string:
-				*d = v
-			case []byte:
-				*d = string(v)
-			default:
-				return false, fmt.Errorf("column %d is %T, want a text", i, v)
-			}
-		default:
-			return false, fmt.Errorf("cannot scan into %T", d)
-		}
-	}
-	return true, nil
+	return true, assign(dest, got)
 }
 
 // direct runs a statement prepared on the writer's connection for n rows,

@@ -132,26 +132,39 @@ func (tx *Tx) Clock(ctx context.Context) (int64, error) {
 // of parameters for up to 60 columns.
 const insertRows = 500
 
-// Insert adds n rows by multi-row statements: into is "INSERT INTO t (a, b)",
-// conflict is what stands after the VALUES, or "". All rows have as many
-// values as the first.
-func (tx *Tx) Insert(ctx context.Context, into, conflict string, n int, values func(i int) []any) error {
+// Insert adds n rows by multi-row statements. query inserts one row, as in
+// "INSERT INTO t (a, b) VALUES (?, 'x') ON CONFLICT …", with every "?" between
+// the brackets; values gives a row's parameters.
+func (tx *Tx) Insert(ctx context.Context, query string, n int, values func(i int) []any) error {
+	before, row, after := splitInsert(query)
 	for start := 0; start < n; start += insertRows {
 		size := min(insertRows, n-start)
-		var args []any
+		args := make([]any, 0, size*strings.Count(row, "?"))
 		for i := range size {
-			row := values(start + i)
-			if args == nil {
-				args = make([]any, 0, size*len(row))
-			}
-			args = append(args, row...)
+			args = append(args, values(start+i)...)
 		}
-		row := "(" + strings.Repeat("?, ", len(args)/size-1) + "?)"
-		query := into + " VALUES " + strings.Repeat(row+", ", size-1) + row + " " + conflict
-		var none []struct{} // as a query, whose parameters SQLite's driver hands over in one call
-		if err := tx.Select(ctx, &none, query, args...); err != nil {
+		if err := tx.insert(ctx, before+strings.Repeat(row+", ", size-1)+row+after, args); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// splitInsert cuts an insert of one row at the brackets of its VALUES.
+func splitInsert(query string) (before, row, after string) {
+	const values = "VALUES "
+	open := strings.Index(query, values) + len(values)
+	end := open + strings.IndexByte(query[open:], ')') + 1
+	return query[:open], query[open:end], query[end:]
+}
+
+// insert runs as a query, whose parameters SQLite's driver hands over in one call.
+func (tx *Tx) insert(ctx context.Context, query string, args []any) error {
+	if tx.db.engine == SQLite {
+		return translate(tx.conn.Raw(func(driverConn any) error {
+			return scanSQLite(ctx, driverConn.(*sqlite3.SQLiteConn), query, args, nil, func() {})
+		}))
+	}
+	_, err := tx.conn.ExecContext(ctx, tx.db.rebind(query), args...)
+	return translate(err)
 }

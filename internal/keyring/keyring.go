@@ -153,11 +153,11 @@ func (k *Keyring) Token(p Purpose, payload []byte) string {
 }
 
 // names is base32 for places that may change case, such as a local part.
-var names = base32.HexEncoding.WithPadding(base32.NoPadding)
+var names = base32.NewEncoding("0123456789abcdefghijklmnopqrstuv").WithPadding(base32.NoPadding)
 
 // Name signs payload for a place that may change case, such as an address.
 func (k *Keyring) Name(p Purpose, payload []byte) string {
-	return strings.ToLower(names.EncodeToString(k.sign(p, payload)))
+	return names.EncodeToString(k.sign(p, payload))
 }
 
 // OpenToken returns the payload of a [Keyring.Token] made for p, or [ErrInvalid].
@@ -177,7 +177,7 @@ func (k *Keyring) OpenName(p Purpose, name string) ([]byte, error) {
 	if len(name) > 256 {
 		return nil, ErrInvalid
 	}
-	raw, err := names.DecodeString(strings.ToUpper(name))
+	raw, err := names.DecodeString(strings.ToLower(name))
 	if err != nil {
 		return nil, ErrInvalid
 	}

@@ -167,7 +167,6 @@ const maxLine = 4096
 // readReply reads one reply of any number of lines (RFC 5321 section 4.2.1).
 func readReply(r *bufio.Reader) (Result, error) {
 	var res Result
-	var text strings.Builder
 	for lines := 0; lines < 100; lines++ {
 		line, err := r.ReadSlice('\n')
 		if err != nil {
@@ -193,13 +192,15 @@ func readReply(r *bufio.Reader) (Result, error) {
 			if res.Enhanced == "" {
 				res.Enhanced = enhanced
 			}
-			if text.Len() > 0 && rest != "" {
-				text.WriteByte(' ')
+			switch {
+			case res.Text == "":
+				res.Text = rest
+			case rest != "" && len(res.Text) <= maxText:
+				res.Text += " " + rest
 			}
-			text.WriteString(rest)
 		}
 		if len(line) == 3 || line[3] == ' ' {
-			res.Text = clip(text.String())
+			res.Text = clip(res.Text)
 			return res, nil
 		}
 	}
@@ -217,19 +218,23 @@ func trimEOL(line []byte) []byte {
 // whose class contradicts the reply's is left in the text.
 func splitEnhanced(code int, text string) (enhanced, rest string) {
 	word, rest, _ := strings.Cut(text, " ")
-	parts := strings.Split(word, ".")
-	if len(parts) != 3 || len(word) > 11 || len(parts[0]) != 1 || int(parts[0][0]-'0') != code/100 {
+	class, detail, _ := strings.Cut(word, ".")
+	subject, detail, _ := strings.Cut(detail, ".")
+	if len(class) != 1 || int(class[0]-'0') != code/100 || !shortNumber(subject) || !shortNumber(detail) {
 		return "", text
-	}
-	for _, p := range parts {
-		if p == "" || len(p) > 3 || strings.Trim(p, "0123456789") != "" {
-			return "", text
-		}
 	}
 	return word, rest
 }
 
-// clip keeps a reply's text to 500 bytes of printable characters.
+// shortNumber tells whether s is one to three digits (RFC 3463 section 2).
+func shortNumber(s string) bool {
+	return len(s) >= 1 && len(s) <= 3 && strings.Trim(s, "0123456789") == ""
+}
+
+// maxText is how many bytes of a reply's text are kept.
+const maxText = 500
+
+// clip keeps a reply's text to maxText bytes of printable characters.
 func clip(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == utf8.RuneError {
@@ -237,8 +242,8 @@ func clip(text string) string {
 		}
 		return r
 	}, text)
-	if len(text) <= 500 {
+	if len(text) <= maxText {
 		return text
 	}
-	return strings.ToValidUTF8(text[:500], "")
+	return strings.ToValidUTF8(text[:maxText], "")
 }

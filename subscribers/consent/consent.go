@@ -84,7 +84,8 @@ type Entry struct {
 // Record adds entries to the ledger in the transaction of their effect.
 func Record(ctx context.Context, tx *database.Tx, entries []Entry) error {
 	now := tx.DB().Now().UnixMilli()
-	return tx.Insert(ctx, `INSERT INTO consents (id, subscriber_id, list_id, act, basis, source, stated_at, recorded_at, details)`, ``, len(entries), func(i int) []any {
+	return tx.Insert(ctx, `INSERT INTO consents (id, subscriber_id, list_id, act, basis, source, stated_at, recorded_at, details)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, len(entries), func(i int) []any {
 		e := entries[i]
 		details := `{}`
 		if e.Wording != "" {
