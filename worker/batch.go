@@ -221,6 +221,7 @@ func (b *batch) use(permits throttle.Permits, todo []*delivery) (int, error) {
 			}
 		}
 		b.count(1)
+		todo[i].permitted = time.Now()
 		if err := b.line.pool.Send(b.ctx, todo[i], false); err != nil {
 			b.count(-1)
 			b.free()

@@ -33,6 +33,7 @@ import (
 	"facteur/worker"
 
 	"github.com/hibiken/asynq"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -59,6 +60,7 @@ type App struct {
 	process   *database.Process
 	embedded  *worker.Embedded
 	redis     redis.UniversalClient
+	metrics   *prometheus.Registry
 	campaigns *campaign.Store
 	people    *subscribers.Store
 	importer  *subscribers.Importer
@@ -113,7 +115,7 @@ func ParseRoles(text string) ([]Role, error) {
 
 // Start brings the process up. On an error everything that was started is stopped.
 func Start(ctx context.Context, c Config, roles []Role, log *slog.Logger) (_ *App, err error) {
-	a := &App{config: c, roles: roles, log: log}
+	a := &App{config: c, roles: roles, log: log, metrics: prometheus.NewRegistry()}
 	a.background, a.cancel = context.WithCancel(context.Background())
 	a.calls, a.hangUp = context.WithCancel(context.Background())
 	defer func() {
@@ -260,19 +262,25 @@ func (a *App) wire(ctx context.Context) error {
 		return err
 	}
 	origin := call.Origin{Proxies: proxies}
+	near, err := a.config.metricsFrom()
+	if err != nil {
+		return err
+	}
+	optOut := unsubscribe.NewOptOut(a.db, a.people, noes)
+	a.measure(queue, optOut)
 	tokens := access.NewStore(a.db, keys, a.config.AdminToken)
 	if a.has(API) {
 		a.pruned = make(chan struct{})
 		go func() { defer close(a.pruned); a.prune(tokens) }()
 	}
 	return a.listen(ctx, web.Options{
-		Log: a.log, Ready: a.ready,
+		Log: a.log, Ready: a.ready, Metrics: a.metrics, MetricsFrom: near,
 		API: api.Options{
 			DB: a.db, Access: tokens, Origin: origin, People: a.people, Importer: a.importer, Sending: senders, Pace: pace,
 			Version: version, Campaigns: a.campaigns, PublicURL: a.config.PublicURL, ComposeTest: composer.Test, Nudge: a.scheduler.Nudge, LettersNudge: a.scheduler.Nudge, Log: a.log,
 		},
 		Recipient: recipient.Options{
-			DB: a.db, Keys: keys, Campaigns: a.campaigns, People: a.people, OptOut: unsubscribe.NewOptOut(a.db, a.people, noes),
+			DB: a.db, Keys: keys, Campaigns: a.campaigns, People: a.people, OptOut: optOut,
 			WebVersion: composer.Web, Rate: call.Rate{PerSecond: float64(a.config.RecipientRate), Burst: a.config.RecipientRate}, Origin: origin, Log: a.log,
 		},
 	})
@@ -294,11 +302,11 @@ func (a *App) prune(tokens *access.Store) {
 	}
 }
 
-// listen serves HTTP: all of it for the API's process, health alone for the others.
+// listen serves HTTP: all of it for the API's process, health and metrics alone for the others.
 func (a *App) listen(ctx context.Context, o web.Options) error {
-	handler := web.Health(o)
+	door := web.Health
 	if a.has(API) {
-		handler = web.Handler(o)
+		door = web.Handler
 	}
 	var err error
 	if a.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", a.config.HTTPAddr); err != nil {
@@ -307,7 +315,7 @@ func (a *App) listen(ctx context.Context, o web.Options) error {
 	a.served = make(chan struct{})
 	go func() {
 		defer close(a.served)
-		if err := web.Serve(a.calls, a.listener, handler, callTime, a.log); err != nil {
+		if err := web.Serve(a.calls, a.listener, door(o), callTime, a.log); err != nil {
 			a.log.Error("HTTP", "error", err)
 		}
 	}()
