@@ -130,6 +130,8 @@ func (r *Recorder) judge(group []*turn) {
 				continue // of the outage that it rests for
 			}
 			if trouble, rest := t.line.streak.See(o, t.line.pool.Probing()); rest {
+				_, to, _ := e.Mail.Envelope()
+				trouble.Reason = sending.Anonymous(trouble.Reason, to) // the relay may name the person
 				t.trouble, t.rest = trouble, true
 				t.line.suspect.Store(true)
 				t.line.restless.Store(true)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -82,17 +81,6 @@ type App struct {
 
 // callTime is how long HTTP calls under way get when the process ends.
 const callTime = 5 * time.Second
-
-// NewLog is the process's log as the settings want it.
-func NewLog(c Config, w io.Writer) *slog.Logger {
-	var level slog.Level
-	_ = level.UnmarshalText([]byte(c.LogLevel)) // kong has checked it
-	options := &slog.HandlerOptions{Level: level}
-	if c.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
-	}
-	return slog.New(slog.NewTextHandler(w, options))
-}
 
 // ParseRoles reads a list such as "api,scheduler,worker".
 func ParseRoles(text string) ([]Role, error) {

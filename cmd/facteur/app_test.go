@@ -27,11 +27,17 @@ const testToken = "a-token-of-the-tests-0123"
 // serve starts an app with all roles on a free port and a fresh data folder.
 func serve(t *testing.T, dir string) *App {
 	t.Helper()
+	return serveWith(t, dir, slog.New(slog.NewTextHandler(io.Discard, nil)))
+}
+
+// serveWith is serve with a log of one's own.
+func serveWith(t *testing.T, dir string, log *slog.Logger) *App {
+	t.Helper()
 	c := Config{DataDir: dir, HTTPAddr: "127.0.0.1:0", AdminToken: testToken, RetryFirst: time.Second, RetryMost: 2 * time.Second, RetryGiveUp: time.Hour, FinalDot: 5 * time.Second}
 	if err := c.complete(); err != nil {
 		t.Fatal(err)
 	}
-	app, err := Start(context.Background(), c, allRoles, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	app, err := Start(context.Background(), c, allRoles, log)
 	if err != nil {
 		t.Fatal(err)
 	}

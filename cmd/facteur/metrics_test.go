@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"os"
 	"regexp"
@@ -13,45 +12,8 @@ import (
 	"strings"
 	"testing"
 
-	"facteur/sending/sandbox"
-
 	"github.com/prometheus/client_golang/prometheus"
 )
-
-// launched sends a campaign to these people through a sandbox and waits for
-// its end. It returns the campaign's answer.
-func launched(t *testing.T, a *App, people ...string) map[string]any {
-	t.Helper()
-	box, err := sandbox.Start(sandbox.Options{Keep: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = box.Close() })
-	list := made(t, a, "/lists", `{"name":"News"}`)
-	status, imported := ask(t, a, http.MethodPost, "/lists/"+list+"/imports?basis=opt_in&source=fair&at=2026-01-02T03:04:05Z",
-		"email,name\n"+strings.Join(people, ",Somebody\n")+",Somebody\n", "Content-Type", "text/csv")
-	if status != http.StatusAccepted {
-		t.Fatalf("import: %d %v", status, imported["raw"])
-	}
-	eventually(t, "import", func() bool {
-		_, imported = ask(t, a, http.MethodGet, "/imports/"+imported["id"].(string), "")
-		return imported["status"] == "done"
-	})
-	host, port, _ := net.SplitHostPort(box.Addr())
-	relay := made(t, a, "/relays", fmt.Sprintf(`{"name":"box","host":%q,"port":%s,"security":"none","max_connections":5}`, host, port))
-	made(t, a, "/domains", `{"name":"news.example.com"}`)
-	sender := made(t, a, "/senders", fmt.Sprintf(`{"from_email":"hello@news.example.com","postal_address":"1 rue de la Poste, Lyon","relay_ids":[%q]}`, relay))
-	campaign := made(t, a, "/campaigns", fmt.Sprintf(`{"name":"October","subject":"s","text":"t","list_ids":[%q],"sender_id":%q}`, list, sender))
-	if status, answer := ask(t, a, http.MethodPost, "/campaigns/"+campaign+"/launch", `{}`); status != http.StatusAccepted {
-		t.Fatalf("launch: %d %v", status, answer["raw"])
-	}
-	var c map[string]any
-	eventually(t, "sent", func() bool {
-		_, c = ask(t, a, http.MethodGet, "/campaigns/"+campaign, "")
-		return c["status"] == "sent"
-	})
-	return c
-}
 
 // scrape is what /metrics of a process says: the type of each metric, and its
 // series with their values.
@@ -121,7 +83,7 @@ func TestMetrics_AgreeWithTheBooks(t *testing.T) {
 		people = append(people, fmt.Sprintf("anne%d@gmail.com", i), fmt.Sprintf("bob%d@example.org", i))
 	}
 	people = append(people, "unknown@example.org", "full@example.org", "greylist@gmail.com", "anne")
-	books, _ := launched(t, a, people...)["counts"].(map[string]any)
+	books, _ := sent(t, a, launched(t, a, playing(t), people...))["counts"].(map[string]any)
 	m := scraped(t, a)
 	for what, n := range map[string][2]float64{
 		"sent":            {m.sum("facteur_messages_settled_total", `outcome="sent"`), books["sent"].(float64)},
