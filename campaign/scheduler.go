@@ -94,10 +94,10 @@ func (s *Scheduler) report(ctx context.Context, err error, wait *time.Duration) 
 // lead holds or tries to get the lease.
 func (s *Scheduler) lead(ctx context.Context) bool {
 	if s.lease == nil {
-		lease, err := s.store.db.Acquire(ctx, "scheduler", s.process.Session(), leaseTTL)
+		lease, err := s.store.db.Acquire(ctx, schedulerLease, s.process.Session(), leaseTTL)
 		if err != nil {
 			if errors.Is(err, database.ErrConflict) {
-				err = s.process.Unseat(ctx, "scheduler")
+				err = s.process.Unseat(ctx, schedulerLease)
 			}
 			if err != nil && ctx.Err() == nil {
 				s.log.Error("scheduler lease", "error", err)

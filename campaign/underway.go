@@ -3,7 +3,17 @@ package campaign
 import (
 	"context"
 	"fmt"
+
+	"facteur/internal/database"
 )
+
+// schedulerLease is what the leading scheduler holds.
+const schedulerLease = "scheduler"
+
+// Presence lists the processes and says which one's scheduler leads.
+func (s *Store) Presence(ctx context.Context) ([]database.Present, error) {
+	return s.db.Presence(ctx, schedulerLease)
+}
 
 // UnderWay is how much there is to do, over all campaigns that are not over.
 type UnderWay struct {

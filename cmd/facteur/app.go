@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -121,6 +122,15 @@ func Start(ctx context.Context, c Config, roles []Role, log *slog.Logger) (_ *Ap
 
 func (a *App) has(r Role) bool { return slices.Contains(a.roles, r) }
 
+// roleNames are this process's roles, separated by commas.
+func (a *App) roleNames() string {
+	names := make([]string, len(a.roles))
+	for i, r := range a.roles {
+		names[i] = string(r)
+	}
+	return strings.Join(names, ",")
+}
+
 // lock takes the data folder and, with SQLite, the database file: law 10.
 func (a *App) lock(context.Context) error {
 	if err := a.config.makeFolder(); err != nil {
@@ -153,8 +163,10 @@ func (a *App) openDatabase(ctx context.Context) error {
 	if err := migrations.Up(ctx, a.db); err != nil {
 		return err
 	}
-	a.process, err = database.Join(ctx, a.db, filepath.Join(a.config.DataDir, "processes"))
-	return err
+	if a.process, err = database.Join(ctx, a.db, filepath.Join(a.config.DataDir, "processes")); err != nil {
+		return err
+	}
+	return a.process.Introduce(ctx, database.Introduction{Roles: a.roleNames(), Version: version})
 }
 
 func (a *App) openQueue(ctx context.Context) error {
@@ -179,6 +191,18 @@ func (a *App) openQueue(ctx context.Context) error {
 	}
 	a.redis = client
 	return a.checkRedis(ctx)
+}
+
+// queueName is the queue for people, without a password.
+func (a *App) queueName() string {
+	if a.embedded != nil {
+		return "in this process"
+	}
+	u, err := url.Parse(a.config.RedisURL)
+	if err != nil {
+		return "Redis"
+	}
+	return u.Redacted()
 }
 
 // checkRedis refuses a Redis that cannot serve: 6.2 is the oldest that asynq's scripts need.
@@ -265,7 +289,7 @@ func (a *App) wire(ctx context.Context) error {
 		Log: a.log, Ready: a.ready, Metrics: a.metrics, MetricsFrom: near,
 		API: api.Options{
 			DB: a.db, Access: tokens, Origin: origin, People: a.people, Importer: a.importer, Sending: senders, Pace: pace,
-			Version: version, Campaigns: a.campaigns, PublicURL: a.config.PublicURL, ComposeTest: composer.Test, Nudge: a.scheduler.Nudge, LettersNudge: a.scheduler.Nudge, Log: a.log,
+			Version: version, Self: api.Self{StartedAt: time.Now(), Database: a.db.Name(), Queue: a.queueName(), Ready: a.ready}, Campaigns: a.campaigns, PublicURL: a.config.PublicURL, ComposeTest: composer.Test, Nudge: a.scheduler.Nudge, LettersNudge: a.scheduler.Nudge, Log: a.log,
 		},
 		Recipient: recipient.Options{
 			DB: a.db, Keys: keys, Campaigns: a.campaigns, People: a.people, OptOut: optOut,
