@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -131,28 +130,13 @@ func (a *App) roleNames() string {
 	return strings.Join(names, ",")
 }
 
-// lock takes the data folder and, with SQLite, the database file: law 10.
-func (a *App) lock(context.Context) error {
-	if err := a.config.makeFolder(); err != nil {
-		return err
+// lock takes what this process must have alone: law 10.
+func (a *App) lock(context.Context) (err error) {
+	if strings.HasPrefix(a.config.DatabaseURL, "sqlite:") && !slices.Equal(a.roles, allRoles) && len(a.roles) < len(allRoles) {
+		return errors.New("SQLite means one process with all roles: leave --roles away, or set FACTEUR_DATABASE_URL to PostgreSQL")
 	}
-	host, _ := os.Hostname()
-	holder := fmt.Sprintf("facteur, process %d on %s since %s", os.Getpid(), host, time.Now().UTC().Format(time.RFC3339))
-	paths := []string{filepath.Join(a.config.DataDir, "lock")}
-	if file, ok := strings.CutPrefix(a.config.DatabaseURL, "sqlite:"); ok {
-		if !slices.Equal(a.roles, allRoles) && len(a.roles) < len(allRoles) {
-			return errors.New("SQLite means one process with all roles: leave --roles away, or set FACTEUR_DATABASE_URL to PostgreSQL")
-		}
-		paths = append(paths, file+".lock")
-	}
-	for _, p := range paths {
-		l, err := lockFile(p, holder)
-		if err != nil {
-			return err
-		}
-		a.locks = append(a.locks, l)
-	}
-	return nil
+	a.locks, err = lockAll(a.config, "facteur")
+	return err
 }
 
 func (a *App) openDatabase(ctx context.Context) error {

@@ -60,8 +60,8 @@ var arrows = map[string][]string{
 	"web": {"access", "web/api", "web/call", "web/recipient"},
 
 	"cmd/facteur": {
-		"access", "campaign", "internal/address", "internal/database", "internal/keyring", "migrations", "sending", "sending/sandbox", "sending/smtp", "subscribers", "throttle",
-		"unsubscribe", "web", "web/api", "web/call", "web/recipient", "worker",
+		"access", "campaign", "internal/address", "internal/database", "internal/journal", "internal/keyring", "migrations", "sending", "sending/sandbox", "sending/smtp", "subscribers", "throttle",
+		"unsubscribe", "web", "web/api", "web/call", "web/client", "web/recipient", "worker",
 	},
 
 	"internal/database/databasetest": {"internal/database", "migrations"},
