@@ -40,7 +40,7 @@ func newMetrics() *metrics {
 	histogram := func(name, help string, buckets []float64) prometheus.Histogram {
 		return prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets})
 	}
-	seconds := prometheus.ExponentialBuckets(0.001, 2.5, 15) // 1 ms to 373 s
+	seconds := []float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600} // a relay may think for 10 minutes
 	return &metrics{
 		begun:    counter("facteur_messages_begun_total", "Campaign messages whose body was allowed to begin.", "provider"),
 		settled:  counter("facteur_messages_settled_total", "Attempts at campaign messages, by what became of the delivery and by what the answer was about.", "provider", "outcome", "class"),

@@ -87,7 +87,7 @@ func talk(conn net.Conn) {
 
 func TestLog_NamesNobody(t *testing.T) {
 	out := &lockedBuffer{}
-	a := serveWith(t, t.TempDir(), NewLog(Config{LogFormat: "json", LogLevel: "debug"}, out))
+	a := serveAs(t, Config{DataDir: t.TempDir()}, allRoles, NewLog(Config{LogFormat: "json", LogLevel: "debug"}, out))
 	campaign := launched(t, a, talkative(t), "anne@example.org", "unknown@example.org", "blocked1@example.org", "blocked2@example.org", "blocked3@example.org")
 	var relay map[string]any
 	eventually(t, "the relay rests", func() bool {

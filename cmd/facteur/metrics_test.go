@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"net/http"
 	"os"
@@ -11,6 +12,10 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"facteur/internal/database/databasetest"
+	"facteur/internal/services"
+	"facteur/internal/services/servicestest"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -117,6 +122,49 @@ func TestMetrics_AgreeWithTheBooks(t *testing.T) {
 		t.Error("the stop does not show")
 	}
 	documented(t, a, m)
+}
+
+// With several processes, the sums are right: what is about the whole
+// installation is shown by one of them, and each counts what it has done.
+func TestMetrics_OfSeveralProcessesAddUp(t *testing.T) {
+	shared := Config{DatabaseURL: databasetest.Postgres(t), RedisURL: servicestest.Redis(t, services.RedisOptions{}).URL(), SecretKey: "0123456789abcdef"}
+	start := func(roles ...Role) *App {
+		c := shared
+		c.DataDir = t.TempDir()
+		return serveAs(t, c, roles, slog.New(slog.DiscardHandler))
+	}
+	front, second, third := start(API, Scheduler), start(Worker), start(Worker)
+	var people []string
+	for i := range 900 {
+		people = append(people, fmt.Sprintf("anne%d@gmail.com", i))
+	}
+	books, _ := sent(t, front, launched(t, front, playing(t), people...))["counts"].(map[string]any)
+	total := map[string]float64{}
+	for _, a := range []*App{front, second, third} {
+		m := scraped(t, a)
+		for _, name := range []string{"facteur_scheduler_leads", "facteur_ready", "facteur_stopped", "facteur_messages_settled_total", "facteur_messages_begun_total"} {
+			total[name] += m.sum(name)
+		}
+		if _, shown := m.types["facteur_deliveries"]; shown != (a == front) {
+			t.Errorf("%v shows the whole installation: %t", a.roles, shown)
+		}
+	}
+	want := map[string]float64{
+		"facteur_scheduler_leads": 1, "facteur_ready": 3, "facteur_stopped": 0,
+		"facteur_messages_settled_total": books["sent"].(float64), "facteur_messages_begun_total": books["sent"].(float64),
+	}
+	if !maps.Equal(total, want) || books["sent"] != 900.0 {
+		t.Errorf("the sums are %v, want %v", total, want)
+	}
+	_, status := ask(t, front, http.MethodGet, "/status", "")
+	var roles []string
+	for _, p := range status["processes"].([]any) {
+		process, _ := p.(map[string]any)
+		roles = append(roles, fmt.Sprint(process["roles"], process["alive"], process["leads"]))
+	}
+	if got := fmt.Sprint(roles); got != "[[api scheduler] true true [worker] true false [worker] true false]" {
+		t.Error(got)
+	}
 }
 
 // documented compares the metrics of a process with docs/metrics.md: each has
