@@ -12,11 +12,17 @@ const All = "*"
 // subjects are what scopes are about; each has a :read and a :write.
 var subjects = [...]string{"lists", "subscribers", "campaigns", "relays", "domains", "senders", "throttles", "tokens", "stop"}
 
+// readings are what can only be read.
+var readings = [...]string{"status", "metrics"}
+
 // Scopes are all scopes that a token may have, [All] first.
 func Scopes() []string {
 	scopes := []string{All}
 	for _, s := range subjects {
 		scopes = append(scopes, s+":read", s+":write")
+	}
+	for _, s := range readings {
+		scopes = append(scopes, s+":read")
 	}
 	return scopes
 }

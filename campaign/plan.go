@@ -29,7 +29,7 @@ func (s *Scheduler) plan(ctx context.Context, c Campaign) error {
 	if err != nil {
 		return fmt.Errorf("read the audience of campaign %d: %w", c.ID, err)
 	}
-	return s.write(ctx, func(tx *database.Tx) error {
+	err = s.write(ctx, func(tx *database.Tx) error {
 		now, err := s.store.With(tx).Campaign(ctx, c.ID)
 		if err != nil {
 			return err
@@ -42,6 +42,10 @@ func (s *Scheduler) plan(ctx context.Context, c Campaign) error {
 		}
 		return s.planPeople(ctx, tx, c, v.Sender.Domain, page)
 	})
+	if err == nil {
+		s.metrics.planned.Add(float64(len(page)))
+	}
+	return err
 }
 
 func (s *Scheduler) planned(ctx context.Context, tx *database.Tx, c Campaign) error {

@@ -79,6 +79,7 @@ func (s *Scheduler) release(ctx context.Context, campaigns []Campaign) (released
 			return released, fmt.Errorf("release: %w", err)
 		}
 		released += len(ids)
+		s.metrics.released.Add(float64(len(ids)))
 		work = append(work, again...)
 		if len(ids) > 0 {
 			if err := s.queue.Release(ctx, ids); err != nil {

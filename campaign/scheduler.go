@@ -33,11 +33,12 @@ type Scheduler struct {
 	nudge    chan struct{}
 	lease    *database.Lease
 	renewed  time.Time
+	metrics  *schedulerMetrics
 }
 
 // NewScheduler leads or waits once [Scheduler.Run] is called.
 func NewScheduler(store *Store, process *database.Process, queue Queue, patience Patience, log *slog.Logger) *Scheduler {
-	return &Scheduler{store: store, process: process, queue: queue, patience: patience, log: log, nudge: make(chan struct{}, 1)}
+	return &Scheduler{store: store, process: process, queue: queue, patience: patience, log: log, nudge: make(chan struct{}, 1), metrics: newSchedulerMetrics()}
 }
 
 // Nudge asks for a tick now: a batch was finished, a campaign launched.
@@ -82,6 +83,7 @@ func (s *Scheduler) report(ctx context.Context, err error, wait *time.Duration) 
 	case err == nil || ctx.Err() != nil:
 	case errors.Is(err, database.ErrStale):
 		s.lease = nil
+		s.metrics.leads.Store(false)
 		s.log.Warn("another scheduler leads now")
 	default:
 		s.log.Error("scheduler", "error", err)
@@ -92,10 +94,10 @@ func (s *Scheduler) report(ctx context.Context, err error, wait *time.Duration) 
 // lead holds or tries to get the lease.
 func (s *Scheduler) lead(ctx context.Context) bool {
 	if s.lease == nil {
-		lease, err := s.store.db.Acquire(ctx, "scheduler", s.process.Session(), leaseTTL)
+		lease, err := s.store.db.Acquire(ctx, schedulerLease, s.process.Session(), leaseTTL)
 		if err != nil {
 			if errors.Is(err, database.ErrConflict) {
-				err = s.process.Unseat(ctx, "scheduler")
+				err = s.process.Unseat(ctx, schedulerLease)
 			}
 			if err != nil && ctx.Err() == nil {
 				s.log.Error("scheduler lease", "error", err)
@@ -103,6 +105,7 @@ func (s *Scheduler) lead(ctx context.Context) bool {
 			return false
 		}
 		s.lease, s.renewed = lease, time.Now()
+		s.metrics.leads.Store(true)
 		s.log.Info("scheduler leads")
 	}
 	if time.Since(s.renewed) > leaseTTL/3 {
@@ -119,6 +122,7 @@ func (s *Scheduler) resign() {
 	if s.lease == nil {
 		return
 	}
+	s.metrics.leads.Store(false)
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	if err := s.lease.Release(ctx, s.store.db); err != nil {
@@ -143,6 +147,7 @@ func (s *Scheduler) write(ctx context.Context, change func(tx *database.Tx) erro
 // Tick does one round; slow adds what need not be done each time. It tells
 // whether there is more to do at once.
 func (s *Scheduler) Tick(ctx context.Context, slow bool) (busy bool, err error) {
+	defer s.metrics.ticked(time.Now())
 	if slow {
 		if err := s.chores(ctx); err != nil {
 			return false, err
@@ -228,6 +233,7 @@ func (s *Scheduler) recover(ctx context.Context) error {
 			if err := s.process.Forget(ctx, tx, p); err != nil {
 				return err
 			}
+			s.metrics.tookOver(doubts)
 			s.log.Warn("took over from a process", "pid", p.PID, "ended", p.Proven, "batches", batches, "doubts", doubts)
 		}
 		return s.recoverStrays(ctx, tx)

@@ -12,6 +12,8 @@ import (
 	"facteur/internal/database"
 	"facteur/subscribers/consent"
 	"facteur/subscribers/importer"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // ErrBadFile is a file that cannot be imported; the text says why and what to do.
@@ -39,6 +41,7 @@ type Importer struct {
 	host  string
 	log   *slog.Logger
 	wake  chan struct{}
+	rows  *prometheus.CounterVec
 }
 
 // NewImporter keeps the files under way in dir, which is made when needed.
@@ -51,8 +54,18 @@ func NewImporter(db *database.DB, store *Store, dir string, log *slog.Logger) *I
 	if err != nil {
 		host = "unknown"
 	}
-	return &Importer{db: db, store: store, dir: dir, host: host, log: log, wake: make(chan struct{}, 1)}
+	im := &Importer{
+		db: db, store: store, dir: dir, host: host, log: log, wake: make(chan struct{}, 1),
+		rows: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "facteur_import_rows_total", Help: "Rows of imported files, by what became of them."}, []string{"outcome"}),
+	}
+	for _, outcome := range []string{"created", "updated", "refused"} {
+		im.rows.WithLabelValues(outcome)
+	}
+	return im
 }
+
+// Metrics are what the importer counts.
+func (im *Importer) Metrics() []prometheus.Collector { return []prometheus.Collector{im.rows} }
 
 // Accept takes a CSV file of people for a list and answers when the file is
 // safe on disk; the people follow later. Without a valid list and statement

@@ -179,6 +179,9 @@ func (im *Importer) commit(ctx context.Context, row *importRow, page *importPage
 	if err != nil {
 		return err
 	}
+	im.rows.WithLabelValues("created").Add(float64(next.Created - row.Created))
+	im.rows.WithLabelValues("updated").Add(float64(next.Updated - row.Updated))
+	im.rows.WithLabelValues("refused").Add(float64(next.Refused - row.Refused))
 	*row = next
 	im.log.Debug("import page", "import", row.ID, "rows", row.Rows, "created", row.Created, "updated", row.Updated, "refused", row.Refused)
 	return nil

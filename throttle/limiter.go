@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -43,11 +44,23 @@ return {granted, next - now}
 type Limiter struct {
 	redis  redis.UniversalClient
 	script *redis.Script
+
+	granted, waits, failures prometheus.Counter
 }
 
 // NewLimiter keeps its state in Redis.
 func NewLimiter(r redis.UniversalClient) *Limiter {
-	return &Limiter{redis: r, script: redis.NewScript(takeCmd)}
+	return &Limiter{
+		redis: r, script: redis.NewScript(takeCmd),
+		granted:  prometheus.NewCounter(prometheus.CounterOpts{Name: "facteur_permits_granted_total", Help: "Permits to send that lanes with a limit a second or a minute were given."}),
+		waits:    prometheus.NewCounter(prometheus.CounterOpts{Name: "facteur_permits_waits_total", Help: "Times that a lane asked for permits and had to wait."}),
+		failures: prometheus.NewCounter(prometheus.CounterOpts{Name: "facteur_permits_failures_total", Help: "Times that Redis gave no answer to the question for permits."}),
+	}
+}
+
+// Metrics are what the limiter counts.
+func (l *Limiter) Metrics() []prometheus.Collector {
+	return []prometheus.Collector{l.granted, l.waits, l.failures}
 }
 
 // Permits are times at which one message each may begin: the ith at First
@@ -80,11 +93,14 @@ func (l *Limiter) run(ctx context.Context, lane int64, interval time.Duration, n
 	res, err := l.script.Run(ctx, l.redis, []string{fmt.Sprintf("facteur:{limit}:lane:%d", lane)},
 		interval.Microseconds(), n, Horizon.Microseconds()).Int64Slice()
 	if err != nil {
+		l.failures.Inc()
 		return Permits{}, fmt.Errorf("take permits: %w", err)
 	}
+	l.granted.Add(float64(res[0]))
 	// Counted from when the script may have run at the latest, which is now.
 	first := time.Now().Add(time.Duration(res[1]) * time.Microsecond)
 	if res[0] == 0 {
+		l.waits.Inc()
 		first = asked.Add(time.Duration(res[1])*time.Microsecond - Horizon)
 	}
 	return Permits{N: int(res[0]), First: first, Every: interval}, nil

@@ -14,6 +14,8 @@ import (
 	"facteur/subscribers"
 	"facteur/subscribers/consent"
 	"facteur/unsubscribe"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // house has two lists and a person who is on both.
@@ -182,4 +184,20 @@ func TestOptOut_AtOnceFromManyDoorsIsOne(t *testing.T) {
 			t.Errorf("the ledger says %v, want %v once each", got, h.lists)
 		}
 	})
+}
+
+func TestOptOut_MeasuresHowLongANoTakes(t *testing.T) {
+	h := newHouse(t, databasetest.New(t))
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(h.Metrics()...)
+	if err := h.Leave(t.Context(), h.person, h.lists, "one_click"); err != nil {
+		t.Fatal(err)
+	}
+	found, err := registry.Gather()
+	if err != nil || len(found) != 1 {
+		t.Fatal(found, err)
+	}
+	if taken := found[0].GetMetric()[0].GetHistogram(); taken.GetSampleCount() != 1 || taken.GetSampleSum() <= 0 {
+		t.Errorf("measured %v", taken)
+	}
 }

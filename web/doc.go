@@ -1,6 +1,6 @@
 // Package web is the doors to the outside over HTTP: the operators' calls
-// (child api), the recipients' pages (child recipient), and two questions of
-// whoever runs the process, /healthz and /readyz.
+// (child api), the recipients' pages (child recipient), and what is for whoever
+// runs the process: /healthz, /readyz and /metrics.
 //
 // Here is what all of them share: each call gets an id (X-Request-Id) and one
 // line in the log, without tokens and addresses; a panic is a 500 and not the

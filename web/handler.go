@@ -5,10 +5,13 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"facteur/web/api"
 	"facteur/web/recipient"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Options of [Handler].
@@ -19,24 +22,42 @@ type Options struct {
 	// Ready tells whether this process can do its work; nil: always. The
 	// error's text is shown to whoever asks.
 	Ready func(context.Context) error
+	// Metrics are served at /metrics, together with what the doors count; nil:
+	// that alone.
+	Metrics *prometheus.Registry
+	// MetricsFrom are the networks that may read /metrics without a token.
+	MetricsFrom []netip.Prefix
 }
 
 // Handler joins the doors. What is not the operators' is answered by the
 // recipients' door.
 func Handler(opt Options) http.Handler {
 	operators, recipients := api.New(opt.API), recipient.New(opt.Recipient)
-	return watched(opt.Log, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	registry, counted := opt.registry()
+	metrics := opt.metrics(registry)
+	return watched(opt.Log, counted, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch path := r.URL.Path; {
 		case path == "/healthz":
 			plain(w, http.StatusOK, "ok")
 		case path == "/readyz":
 			opt.ready(w, r)
+		case path == "/metrics":
+			metrics(w, r)
 		case path == "/openapi.json", path == "/docs", strings.HasPrefix(path, "/docs/"), path == "/api", strings.HasPrefix(path, "/api/"):
 			operators.ServeHTTP(w, r)
 		default:
 			recipients.ServeHTTP(w, r)
 		}
 	}))
+}
+
+// registry is where the doors count.
+func (o Options) registry() (*prometheus.Registry, *requests) {
+	in := o.Metrics
+	if in == nil {
+		in = prometheus.NewRegistry()
+	}
+	return in, newRequests(in)
 }
 
 func (o Options) ready(w http.ResponseWriter, r *http.Request) {

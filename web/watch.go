@@ -14,9 +14,9 @@ import (
 // writeTimeout is how long a client may take for each piece of an answer.
 const writeTimeout = 30 * time.Second
 
-// watched numbers, times and logs each call, and survives its panic. The
+// watched numbers, times, counts and logs each call, and survives its panic. The
 // line names the route, never the path: a path may hold a token.
-func watched(log *slog.Logger, next http.Handler) http.Handler {
+func watched(log *slog.Logger, counted *requests, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begun := time.Now()
 		ctx, c := call.With(r.Context())
@@ -29,12 +29,14 @@ func watched(log *slog.Logger, next http.Handler) http.Handler {
 				log.ErrorContext(ctx, "panic", "request", c.ID, "route", c.Route, "panic", p, "stack", string(debug.Stack()))
 				out.sorry(r)
 			}
+			took := time.Since(begun)
+			counted.count(c.Route, out.status(), took)
 			level := slog.LevelInfo
-			if c.Route == "" && out.status() < 400 { // the questions of whoever runs us
+			if (c.Route == "" || c.Route == "GET /metrics") && out.status() < 400 { // the questions of whoever runs us
 				level = slog.LevelDebug
 			}
 			log.Log(ctx, level, "call", "request", c.ID, "method", r.Method, "route", c.Route, "actor", c.Actor,
-				"status", out.status(), "bytes", out.bytes, "ms", time.Since(begun).Milliseconds())
+				"status", out.status(), "bytes", out.bytes, "ms", took.Milliseconds())
 		}()
 		next.ServeHTTP(out, r.WithContext(ctx))
 	})

@@ -228,6 +228,7 @@ func (b *batch) use(permits throttle.Permits, todo []*delivery) (int, error) {
 		}
 		b.count(1)
 		b.handed = time.Now()
+		todo[i].permitted = b.handed
 		if err := b.line.pool.Send(b.ctx, todo[i], false); err != nil {
 			b.count(-1)
 			b.free()

@@ -19,6 +19,9 @@ type delivery struct {
 	at     time.Time // the Date of every attempt
 	tries  int       // connections lost before its body
 	ended  bool      // settled or skipped: nothing to return
+
+	permitted, begun time.Time               // for the metrics, as is the next
+	became           campaign.DeliveryStatus // by its answer
 }
 
 func (d *delivery) ref() unsubscribe.Reference {
@@ -45,6 +48,7 @@ func (d *delivery) Ready() bool {
 		return false
 	}
 	if w.noes.Has(d.row.SubscriberID) && w.recorder.left(d) {
+		w.recorder.metrics.skipped.WithLabelValues(d.batch.provider).Inc()
 		d.batch.end(d)
 		return false
 	}
@@ -84,10 +88,12 @@ func (d *delivery) ask() subscribers.Ask {
 func (d *delivery) settled(begun bool, o sending.Outcome, patience campaign.Patience, now time.Time, rested int64) campaign.Settled {
 	row := d.row
 	row.Attempts++
+	next := patience.Settle(d.row, o, d.batch.onUncertain, now, rested)
+	d.became = next.Status
 	o.Text = sending.Anonymous(sending.Anonymous(o.Text, d.to.Wire()), d.person.Email)
 	return campaign.Settled{
 		CampaignID: row.CampaignID, SubscriberID: row.SubscriberID, BatchID: d.batch.ID, Attempt: row.Attempts, Unbegun: !begun,
 		RelayID: d.batch.line.relay.ID, Provider: d.batch.provider, First: row.Attempts == 1, Doubts: row.Doubts, Outcome: o,
-		Next: patience.Settle(d.row, o, d.batch.onUncertain, now, rested),
+		Next: next,
 	}
 }

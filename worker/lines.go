@@ -125,6 +125,7 @@ func (l *lines) down(at *line, res smtp.Result) {
 	}
 	at.suspect.Store(true)
 	at.restless.Store(true)
+	l.recorder.metrics.down(at.relay.ID, res)
 	defer at.resting()
 	l.log.Warn("relay rests", "relay", at.relay.ID, "reason", reason)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)

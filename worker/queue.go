@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -25,11 +26,43 @@ const (
 // is queued once however often it is offered.
 type Queue struct {
 	client *asynq.Client
+	redis  redis.UniversalClient
+	depth  *prometheus.Desc
 }
 
 // NewQueue enqueues in r, which the caller closes.
 func NewQueue(r redis.UniversalClient) *Queue {
-	return &Queue{client: asynq.NewClientFromRedisClient(r)}
+	return &Queue{
+		client: asynq.NewClientFromRedisClient(r), redis: r,
+		depth: prometheus.NewDesc("facteur_queue_tasks", "Tasks in the queue; each is a batch of messages, or a letter.", []string{"queue", "state"}, nil),
+	}
+}
+
+// Metrics are the queue's depths, read from Redis when they are asked for.
+func (q *Queue) Metrics() []prometheus.Collector { return []prometheus.Collector{q} }
+
+// Describe implements [prometheus.Collector].
+func (q *Queue) Describe(to chan<- *prometheus.Desc) { to <- q.depth }
+
+// Collect implements [prometheus.Collector].
+func (q *Queue) Collect(to chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	pipe := q.redis.Pipeline()
+	lengths := map[[2]string]*redis.IntCmd{}
+	for _, queue := range []string{urgentQueue, campaignQueue} {
+		key := "asynq:{" + queue + "}:"
+		lengths[[2]string{queue, "pending"}] = pipe.LLen(ctx, key+"pending")
+		lengths[[2]string{queue, "active"}] = pipe.LLen(ctx, key+"active")
+		lengths[[2]string{queue, "retry"}] = pipe.ZCard(ctx, key+"retry")
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		to <- prometheus.NewInvalidMetric(q.depth, fmt.Errorf("depth of the queue: %w", err))
+		return
+	}
+	for labels, length := range lengths {
+		to <- prometheus.MustNewConstMetric(q.depth, prometheus.GaugeValue, float64(length.Val()), labels[:]...)
+	}
 }
 
 // Release offers batches.

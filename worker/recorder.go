@@ -30,6 +30,7 @@ type Recorder struct {
 	pace      *throttle.Store
 	patience  campaign.Patience
 	log       *slog.Logger
+	metrics   *metrics
 	turns     chan *turn
 	failing   atomic.Int64 // since when the database takes nothing, Unix milliseconds; 0: it does
 	abandoned atomic.Bool  // the process must end, whatever is not written
@@ -47,6 +48,7 @@ type turn struct {
 	rest     bool // the line must rest
 	recover  bool // the line has recovered
 	ok       bool // next has begun
+	at       time.Time
 	done     chan struct{}
 }
 
@@ -71,7 +73,7 @@ func (r *Recorder) close() {
 
 // turn is a connection's [smtp.Turn].
 func (r *Recorder) turn(l *line, ended []smtp.Ended, next smtp.Mail) bool {
-	t := &turn{line: l, ended: ended, next: next, done: make(chan struct{})}
+	t := &turn{line: l, ended: ended, next: next, at: time.Now(), done: make(chan struct{})}
 	r.turns <- t
 	<-t.done
 	for _, e := range ended {
@@ -138,6 +140,8 @@ func (r *Recorder) judge(group []*turn) {
 				continue // of the outage that it rests for
 			}
 			if trouble, rest := t.line.streak.See(o, t.line.pool.Probing()); rest {
+				_, to, _ := e.Mail.Envelope()
+				trouble.Reason = sending.Anonymous(trouble.Reason, to) // the relay may name the person
 				t.trouble, t.rest = trouble, true
 				t.line.suspect.Store(true)
 				t.line.restless.Store(true)
@@ -191,8 +195,8 @@ func (r *Recorder) record(group []*turn) {
 
 // commit writes a group of turns in one transaction.
 func (r *Recorder) commit(group []*turn) error {
-	ctx := context.Background()
-	return r.db.Write(ctx, func(tx *database.Tx) error {
+	ctx, asked := context.Background(), time.Now()
+	err := r.db.Write(ctx, func(tx *database.Tx) error {
 		if err := tx.Gate(ctx, false); err != nil {
 			return err
 		}
@@ -205,6 +209,10 @@ func (r *Recorder) commit(group []*turn) error {
 		}
 		return r.campaigns.Count(ctx, tx, tally)
 	})
+	if err == nil {
+		r.metrics.committed(asked, group)
+	}
+	return err
 }
 
 // settle writes all answers of the group, and the rests they call for.

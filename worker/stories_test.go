@@ -177,9 +177,9 @@ func TestLimit_NeverMoreThanItsNumberInAnySecond(t *testing.T) {
 	for _, m := range s.Messages() {
 		at = append(at, m.At)
 	}
-	open := s.Count().MaxOpen // a permit's message may be held up in each of them
-	if open > 10 {
-		t.Errorf("%d connections", open)
+	const open = 10 // connections, in each of which a permitted message may be held up
+	if n := s.Count().MaxOpen; n > open {
+		t.Errorf("%d connections", n)
 	}
 	for i := range at {
 		if j := i + 50 + open; j < len(at) && at[j]-at[i] < 1000 {

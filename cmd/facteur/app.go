@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
-	"os"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -33,6 +32,7 @@ import (
 	"facteur/worker"
 
 	"github.com/hibiken/asynq"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -59,6 +59,7 @@ type App struct {
 	process   *database.Process
 	embedded  *worker.Embedded
 	redis     redis.UniversalClient
+	metrics   *prometheus.Registry
 	campaigns *campaign.Store
 	people    *subscribers.Store
 	importer  *subscribers.Importer
@@ -81,17 +82,6 @@ type App struct {
 // callTime is how long HTTP calls under way get when the process ends.
 const callTime = 5 * time.Second
 
-// NewLog is the process's log as the settings want it.
-func NewLog(c Config, w io.Writer) *slog.Logger {
-	var level slog.Level
-	_ = level.UnmarshalText([]byte(c.LogLevel)) // kong has checked it
-	options := &slog.HandlerOptions{Level: level}
-	if c.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
-	}
-	return slog.New(slog.NewTextHandler(w, options))
-}
-
 // ParseRoles reads a list such as "api,scheduler,worker".
 func ParseRoles(text string) ([]Role, error) {
 	if text == "" {
@@ -113,7 +103,7 @@ func ParseRoles(text string) ([]Role, error) {
 
 // Start brings the process up. On an error everything that was started is stopped.
 func Start(ctx context.Context, c Config, roles []Role, log *slog.Logger) (_ *App, err error) {
-	a := &App{config: c, roles: roles, log: log}
+	a := &App{config: c, roles: roles, log: log, metrics: prometheus.NewRegistry()}
 	a.background, a.cancel = context.WithCancel(context.Background())
 	a.calls, a.hangUp = context.WithCancel(context.Background())
 	defer func() {
@@ -131,28 +121,22 @@ func Start(ctx context.Context, c Config, roles []Role, log *slog.Logger) (_ *Ap
 
 func (a *App) has(r Role) bool { return slices.Contains(a.roles, r) }
 
-// lock takes the data folder and, with SQLite, the database file: law 10.
-func (a *App) lock(context.Context) error {
-	if err := a.config.makeFolder(); err != nil {
-		return err
+// roleNames are this process's roles, separated by commas.
+func (a *App) roleNames() string {
+	names := make([]string, len(a.roles))
+	for i, r := range a.roles {
+		names[i] = string(r)
 	}
-	host, _ := os.Hostname()
-	holder := fmt.Sprintf("facteur, process %d on %s since %s", os.Getpid(), host, time.Now().UTC().Format(time.RFC3339))
-	paths := []string{filepath.Join(a.config.DataDir, "lock")}
-	if file, ok := strings.CutPrefix(a.config.DatabaseURL, "sqlite:"); ok {
-		if !slices.Equal(a.roles, allRoles) && len(a.roles) < len(allRoles) {
-			return errors.New("SQLite means one process with all roles: leave --roles away, or set FACTEUR_DATABASE_URL to PostgreSQL")
-		}
-		paths = append(paths, file+".lock")
+	return strings.Join(names, ",")
+}
+
+// lock takes what this process must have alone: law 10.
+func (a *App) lock(context.Context) (err error) {
+	if strings.HasPrefix(a.config.DatabaseURL, "sqlite:") && !slices.Equal(a.roles, allRoles) && len(a.roles) < len(allRoles) {
+		return errors.New("SQLite means one process with all roles: leave --roles away, or set FACTEUR_DATABASE_URL to PostgreSQL")
 	}
-	for _, p := range paths {
-		l, err := lockFile(p, holder)
-		if err != nil {
-			return err
-		}
-		a.locks = append(a.locks, l)
-	}
-	return nil
+	a.locks, err = lockAll(a.config, "facteur")
+	return err
 }
 
 func (a *App) openDatabase(ctx context.Context) error {
@@ -163,8 +147,10 @@ func (a *App) openDatabase(ctx context.Context) error {
 	if err := migrations.Up(ctx, a.db); err != nil {
 		return err
 	}
-	a.process, err = database.Join(ctx, a.db, filepath.Join(a.config.DataDir, "processes"))
-	return err
+	if a.process, err = database.Join(ctx, a.db, filepath.Join(a.config.DataDir, "processes")); err != nil {
+		return err
+	}
+	return a.process.Introduce(ctx, database.Introduction{Roles: a.roleNames(), Version: version})
 }
 
 func (a *App) openQueue(ctx context.Context) error {
@@ -189,6 +175,18 @@ func (a *App) openQueue(ctx context.Context) error {
 	}
 	a.redis = client
 	return a.checkRedis(ctx)
+}
+
+// queueName is the queue for people, without a password.
+func (a *App) queueName() string {
+	if a.embedded != nil {
+		return "in this process"
+	}
+	u, err := url.Parse(a.config.RedisURL)
+	if err != nil {
+		return "Redis"
+	}
+	return u.Redacted()
 }
 
 // checkRedis refuses a Redis that cannot serve: 6.2 is the oldest that asynq's scripts need.
@@ -260,19 +258,25 @@ func (a *App) wire(ctx context.Context) error {
 		return err
 	}
 	origin := call.Origin{Proxies: proxies}
+	near, err := a.config.metricsFrom()
+	if err != nil {
+		return err
+	}
+	optOut := unsubscribe.NewOptOut(a.db, a.people, noes)
+	a.measure(queue, optOut)
 	tokens := access.NewStore(a.db, keys, a.config.AdminToken)
 	if a.has(API) {
 		a.pruned = make(chan struct{})
 		go func() { defer close(a.pruned); a.prune(tokens) }()
 	}
 	return a.listen(ctx, web.Options{
-		Log: a.log, Ready: a.ready,
+		Log: a.log, Ready: a.ready, Metrics: a.metrics, MetricsFrom: near,
 		API: api.Options{
 			DB: a.db, Access: tokens, Origin: origin, People: a.people, Importer: a.importer, Sending: senders, Pace: pace,
-			Version: version, Campaigns: a.campaigns, PublicURL: a.config.PublicURL, ComposeTest: composer.Test, Nudge: a.scheduler.Nudge, LettersNudge: a.scheduler.Nudge, Log: a.log,
+			Version: version, Self: api.Self{StartedAt: time.Now(), Database: a.db.Name(), Queue: a.queueName(), Ready: a.ready}, Campaigns: a.campaigns, PublicURL: a.config.PublicURL, ComposeTest: composer.Test, Nudge: a.scheduler.Nudge, LettersNudge: a.scheduler.Nudge, Log: a.log,
 		},
 		Recipient: recipient.Options{
-			DB: a.db, Keys: keys, Campaigns: a.campaigns, People: a.people, OptOut: unsubscribe.NewOptOut(a.db, a.people, noes),
+			DB: a.db, Keys: keys, Campaigns: a.campaigns, People: a.people, OptOut: optOut,
 			WebVersion: composer.Web, Rate: call.Rate{PerSecond: float64(a.config.RecipientRate), Burst: a.config.RecipientRate}, Origin: origin, Log: a.log,
 		},
 	})
@@ -294,11 +298,11 @@ func (a *App) prune(tokens *access.Store) {
 	}
 }
 
-// listen serves HTTP: all of it for the API's process, health alone for the others.
+// listen serves HTTP: all of it for the API's process, health and metrics alone for the others.
 func (a *App) listen(ctx context.Context, o web.Options) error {
-	handler := web.Health(o)
+	door := web.Health
 	if a.has(API) {
-		handler = web.Handler(o)
+		door = web.Handler
 	}
 	var err error
 	if a.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", a.config.HTTPAddr); err != nil {
@@ -307,7 +311,7 @@ func (a *App) listen(ctx context.Context, o web.Options) error {
 	a.served = make(chan struct{})
 	go func() {
 		defer close(a.served)
-		if err := web.Serve(a.calls, a.listener, handler, callTime, a.log); err != nil {
+		if err := web.Serve(a.calls, a.listener, door(o), callTime, a.log); err != nil {
 			a.log.Error("HTTP", "error", err)
 		}
 	}()

@@ -27,11 +27,18 @@ const testToken = "a-token-of-the-tests-0123"
 // serve starts an app with all roles on a free port and a fresh data folder.
 func serve(t *testing.T, dir string) *App {
 	t.Helper()
-	c := Config{DataDir: dir, HTTPAddr: "127.0.0.1:0", AdminToken: testToken, RetryFirst: time.Second, RetryMost: 2 * time.Second, RetryGiveUp: time.Hour, FinalDot: 5 * time.Second}
+	return serveAs(t, Config{DataDir: dir}, allRoles, slog.New(slog.DiscardHandler))
+}
+
+// serveAs starts an app with these roles and settings, the rest being for tests.
+func serveAs(t *testing.T, c Config, roles []Role, log *slog.Logger) *App {
+	t.Helper()
+	c.HTTPAddr, c.AdminToken = "127.0.0.1:0", testToken
+	c.RetryFirst, c.RetryMost, c.RetryGiveUp, c.FinalDot = time.Second, 2*time.Second, time.Hour, 5*time.Second
 	if err := c.complete(); err != nil {
 		t.Fatal(err)
 	}
-	app, err := Start(context.Background(), c, allRoles, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	app, err := Start(context.Background(), c, roles, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -242,6 +249,7 @@ func TestConfig_NamesWhatItDoesNotUnderstand(t *testing.T) {
 		"FACTEUR_RETRY_MOST":      func(c *Config) { c.RetryMost = 1 },
 		"FACTEUR_TRUSTED_PROXIES": func(c *Config) { c.TrustedProxies = []string{"10.0.0.1"} },
 		"FACTEUR_RECIPIENT_RATE":  func(c *Config) { c.RecipientRate = -1 },
+		"FACTEUR_METRICS_FROM":    func(c *Config) { c.MetricsFrom = []string{"private"} },
 	} {
 		c := good
 		change(&c)

@@ -39,6 +39,7 @@ type Config struct {
 	FinalDot       time.Duration `help:"How long a relay may think about a body (RFC 5321: 10 minutes)." env:"FACTEUR_FINAL_DOT" default:"10m" unit:"duration"`
 	RecipientRate  int           `help:"Requests a second to the recipients' pages from one address; 0: no limit." env:"FACTEUR_RECIPIENT_RATE" default:"200" unit:"requests/s"`
 	TrustedProxies []string      `help:"Networks of our own reverse proxies, separated by commas, whose X-Forwarded-For is believed." env:"FACTEUR_TRUSTED_PROXIES" unit:"CIDR"`
+	MetricsFrom    []string      `help:"Networks that may read /metrics directly and without a token, separated by commas; none: a token is always needed." env:"FACTEUR_METRICS_FROM" default:"127.0.0.0/8,::1/128" unit:"CIDR"`
 	LogFormat      string        `help:"text or json." env:"FACTEUR_LOG_FORMAT" default:"text" enum:"text,json" unit:"text or json"`
 	LogLevel       string        `help:"debug, info, warn or error." env:"FACTEUR_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" unit:"debug to error"`
 }
@@ -86,6 +87,9 @@ func (c *Config) complete() error {
 		return fmt.Errorf("FACTEUR_RETRY_MOST %s is less than FACTEUR_RETRY_FIRST %s", c.RetryMost, c.RetryFirst)
 	}
 	if _, err := c.proxies(); err != nil {
+		return err
+	}
+	if _, err := c.metricsFrom(); err != nil {
 		return err
 	}
 	if c.RecipientRate < 0 {
@@ -166,11 +170,23 @@ func (c *Config) secret() (string, error) {
 }
 
 func (c *Config) proxies() ([]netip.Prefix, error) {
+	return networks("FACTEUR_TRUSTED_PROXIES", c.TrustedProxies)
+}
+
+// metricsFrom are the networks that may read /metrics; the word none stands for none.
+func (c *Config) metricsFrom() ([]netip.Prefix, error) {
+	if slices.Equal(c.MetricsFrom, []string{"none"}) {
+		return nil, nil
+	}
+	return networks("FACTEUR_METRICS_FROM", c.MetricsFrom)
+}
+
+func networks(setting string, texts []string) ([]netip.Prefix, error) {
 	var all []netip.Prefix
-	for _, text := range c.TrustedProxies {
+	for _, text := range texts {
 		p, err := netip.ParsePrefix(text)
 		if err != nil {
-			return nil, fmt.Errorf("FACTEUR_TRUSTED_PROXIES %q: want a network such as 10.0.0.0/8", text)
+			return nil, fmt.Errorf("%s %q: want a network such as 10.0.0.0/8", setting, text)
 		}
 		all = append(all, p)
 	}

@@ -20,8 +20,9 @@ import (
 	"facteur/internal/rig"
 )
 
-// The documents are true: the README's quick start is run word by word, on
-// other ports, and the table of settings is the one that the program prints.
+// The documents are true: the README's quick start and then the commands of
+// docs/operating.md are run word by word, on other ports, and the table of
+// settings is the one that the program prints.
 func TestDocs_SayWhatTheProgramDoes(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "bin"), 0o755); err != nil {
@@ -58,11 +59,12 @@ func TestDocs_LinksLeadSomewhere(t *testing.T) {
 	}
 }
 
-// quickStart follows the README in dir, where bin/facteur is.
+// quickStart follows the README in dir, where bin/facteur is, and goes on with
+// docs/operating.md.
 func quickStart(t *testing.T, dir string) {
 	ctx, cancel := context.WithTimeout(t.Context(), 25*time.Second)
 	defer cancel()
-	readme := read(t, "README.md")
+	readme, operating := read(t, "README.md"), read(t, "docs/operating.md")
 	ports := map[string]int{}
 	for _, documented := range []string{"8080", "2525", "2580"} {
 		port, err := rig.FreePort()
@@ -70,7 +72,9 @@ func quickStart(t *testing.T, dir string) {
 			t.Fatal(err)
 		}
 		ports[documented] = port
-		readme = strings.ReplaceAll(readme, "127.0.0.1:"+documented, "127.0.0.1:"+strconv.Itoa(port))
+		for _, text := range []*string{&readme, &operating} {
+			*text = strings.ReplaceAll(*text, "127.0.0.1:"+documented, "127.0.0.1:"+strconv.Itoa(port))
+		}
 	}
 	readme = strings.ReplaceAll(readme, `"port": 2525`, fmt.Sprintf(`"port": %d`, ports["2525"]))
 	readme = strings.ReplaceAll(readme, "bin/facteur sandbox\n", fmt.Sprintf("bin/facteur sandbox --addr 127.0.0.1:%d --control 127.0.0.1:%d\n", ports["2525"], ports["2580"]))
@@ -85,15 +89,24 @@ func quickStart(t *testing.T, dir string) {
 	await(t, ctx, fmt.Sprintf("http://127.0.0.1:%d/counts", ports["2580"]))
 	await(t, ctx, fmt.Sprintf("http://127.0.0.1:%d/readyz", ports["8080"]))
 
-	cmd := shell(ctx, dir, "set -eu\n"+strings.Join(blocks(readme, "tested"), "\n"))
+	follow(t, ctx, dir, "README.md", readme)
+	follow(t, ctx, dir, "docs/operating.md", operating, fmt.Sprintf("FACTEUR_HTTP_ADDR=127.0.0.1:%d", ports["8080"]))
+}
+
+// follow runs the commands of a document in one shell and looks for what it
+// says that they print.
+func follow(t *testing.T, ctx context.Context, dir, name, document string, env ...string) {
+	t.Helper()
+	cmd := shell(ctx, dir, "set -eu\n"+strings.Join(blocks(document, "tested"), "\n"))
+	cmd.Env = append(cmd.Env, env...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		t.Fatalf("the quick start ended with %v:\n%s", err, out)
+		t.Fatalf("the commands of %s ended with %v:\n%s", name, err, out)
 	}
-	for _, text := range blocks(readme, "printed") {
+	for _, text := range blocks(document, "printed") {
 		for line := range strings.Lines(text) {
 			if line = strings.TrimSpace(line); !bytes.Contains(out, []byte(line)) {
-				t.Errorf("the README shows %s; the commands printed:\n%s", line, out)
+				t.Errorf("%s shows %s; the commands printed:\n%s", name, line, out)
 			}
 		}
 	}
@@ -144,7 +157,7 @@ func blocks(text, mark string) []string {
 func shell(ctx context.Context, dir, script string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "sh", "-c", script)
 	cmd.Dir = dir
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "no_proxy=127.0.0.1"}
+	cmd.Env = []string{"PATH=" + filepath.Join(dir, "bin") + ":" + os.Getenv("PATH"), "HOME=" + dir, "no_proxy=127.0.0.1"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	return cmd

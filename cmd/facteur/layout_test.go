@@ -57,11 +57,11 @@ var arrows = map[string][]string{
 		"access", "campaign", "campaign/content", "internal/address", "internal/database", "internal/journal", "sending", "sending/smtp", "subscribers",
 		"subscribers/consent", "throttle", "web/call",
 	},
-	"web": {"web/api", "web/call", "web/recipient"},
+	"web": {"access", "web/api", "web/call", "web/recipient"},
 
 	"cmd/facteur": {
-		"access", "campaign", "internal/address", "internal/database", "internal/keyring", "migrations", "sending", "sending/sandbox", "sending/smtp", "subscribers", "throttle",
-		"unsubscribe", "web", "web/api", "web/call", "web/recipient", "worker",
+		"access", "campaign", "internal/address", "internal/database", "internal/journal", "internal/keyring", "migrations", "sending", "sending/sandbox", "sending/smtp", "subscribers", "throttle",
+		"unsubscribe", "web", "web/api", "web/call", "web/client", "web/recipient", "worker",
 	},
 
 	"internal/database/databasetest": {"internal/database", "migrations"},

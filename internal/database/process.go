@@ -31,6 +31,7 @@ type Process struct {
 	lock    *os.File
 	until   atomic.Int64 // monotonic nanoseconds since started
 	started time.Time
+	said    atomic.Pointer[Introduction]
 	stop    chan struct{}
 	stopped chan struct{}
 	once    sync.Once
@@ -120,6 +121,7 @@ func (p *Process) enter(ctx context.Context, tx *Tx) error {
 	if err == nil {
 		p.node.Store(node)
 		p.session.Store(session)
+		err = p.introduce(ctx, tx)
 	}
 	return err
 }

@@ -117,6 +117,8 @@ func (tx *Tx) Gate(ctx context.Context, exclusive bool) error {
 	return tx.exec(ctx, query)
 }
 
+const serverClock = `SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)`
+
 // Clock is the time by which leases are judged, in Unix milliseconds: the
 // server's on PostgreSQL, ours on SQLite.
 func (tx *Tx) Clock(ctx context.Context) (int64, error) {
@@ -124,7 +126,7 @@ func (tx *Tx) Clock(ctx context.Context) (int64, error) {
 		return tx.db.now().UnixMilli(), nil
 	}
 	var ms int64
-	err := tx.Get(ctx, &ms, `SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)`)
+	err := tx.Get(ctx, &ms, serverClock)
 	return ms, err
 }
 

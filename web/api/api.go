@@ -29,6 +29,7 @@ type Options struct {
 	Log       *slog.Logger
 
 	Version   string      // of the program, for the OpenAPI document; may be empty
+	Self      Self        // of this process, for GET /status; may be empty
 	PublicURL string      // base of the links in mails; launches want https, or loopback
 	Origin    call.Origin // where calls come from, for the brute-force limit
 

@@ -22,7 +22,7 @@ func TestDocument_HasEveryCall(t *testing.T) {
 		"GET /senders", "POST /senders", "GET /throttles/{scope}", "PUT /throttles/{scope}", "GET /campaigns", "POST /campaigns", "GET /campaigns/{id}", "PUT /campaigns/{id}",
 		"POST /campaigns/{id}/launch", "POST /campaigns/{id}/pause", "POST /campaigns/{id}/resume", "POST /campaigns/{id}/cancel", "POST /campaigns/{id}/resend-failed",
 		"POST /campaigns/{id}/test", "GET /campaigns/{id}/letters", "GET /campaigns/{id}/deliveries", "GET /campaigns/{id}/events", "GET /stop", "POST /stop", "DELETE /stop",
-		"GET /tokens", "POST /tokens", "DELETE /tokens/{id}",
+		"GET /status", "GET /tokens", "POST /tokens", "DELETE /tokens/{id}",
 	} {
 		method, path, _ := strings.Cut(line, " ")
 		op, ok := paths[path].(map[string]any)[strings.ToLower(method)].(map[string]any)

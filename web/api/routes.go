@@ -52,6 +52,8 @@ func (c *calls) table() []route {
 		{post, "/stop", "stop:write", "The red button: nothing begins anywhere", act(c, c.stopAll)},
 		{del, "/stop", "stop:write", "Let mail go again", read(c, c.liftStop)},
 
+		{get, "/status", "status:read", "How things are: processes, relays, campaigns under way", read(c, c.status)},
+
 		{get, "/tokens", "tokens:read", "All tokens, without their secrets", read(c, c.tokens)},
 		{post, "/tokens", "tokens:write", "Make a token", create(c, c.createToken)},
 		{del, "/tokens/{id}", "tokens:write", "Revoke a token", read(c, c.revokeToken)},

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"runtime"
+	"time"
+
+	"facteur/unsubscribe"
+	"facteur/worker"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// measure registers what the parts of this process's roles count, and what is
+// known of the process as a whole. docs/metrics.md has a line for each.
+func (a *App) measure(queue *worker.Queue, optOut *unsubscribe.OptOut) {
+	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	a.metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "facteur_build_info", Help: "Always 1; the labels say what runs.", ConstLabels: prometheus.Labels{"version": version, "go": runtime.Version()},
+	}, func() float64 { return 1 }))
+	a.metrics.MustRegister(newHealth(a))
+	if a.worker != nil {
+		a.metrics.MustRegister(a.worker.Metrics()...)
+	}
+	if a.has(Scheduler) {
+		a.metrics.MustRegister(a.scheduler.Metrics()...)
+		a.metrics.MustRegister(queue.Metrics()...)
+	}
+	if a.has(API) {
+		a.metrics.MustRegister(a.importer.Metrics()...)
+		a.metrics.MustRegister(optOut.Metrics()...)
+	}
+}
+
+// health asks what /readyz asks, when it is asked.
+type health struct {
+	app   *App
+	ready *prometheus.Desc
+	ping  *prometheus.Desc
+}
+
+func newHealth(a *App) health {
+	return health{
+		app:   a,
+		ready: prometheus.NewDesc("facteur_ready", "1 when this process can do its part, as /readyz says.", nil, nil),
+		ping:  prometheus.NewDesc("facteur_database_ping_seconds", "How long the database took to answer; missing when it did not.", nil, nil),
+	}
+}
+
+func (h health) Describe(to chan<- *prometheus.Desc) { to <- h.ready; to <- h.ping }
+
+func (h health) Collect(to chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	gauge := func(d *prometheus.Desc, v float64) { to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v) }
+	asked := time.Now()
+	if h.app.db.Ping(ctx) == nil {
+		gauge(h.ping, time.Since(asked).Seconds())
+	}
+	if h.app.ready(ctx) == nil {
+		gauge(h.ready, 1)
+	} else {
+		gauge(h.ready, 0)
+	}
+}
