@@ -25,7 +25,7 @@ CREATE TABLE subscriptions (
     confirmed_at  BIGINT NOT NULL,
     changed_at    BIGINT NOT NULL,
     PRIMARY KEY (list_id, subscriber_id)
-);
+); -- clustered
 CREATE INDEX subscriptions_subscriber ON subscriptions (subscriber_id);
 
 -- list_id 0 is every list.
@@ -36,7 +36,7 @@ CREATE TABLE suppressions (
     source  TEXT   NOT NULL,
     at      BIGINT NOT NULL,
     PRIMARY KEY (key, list_id)
-);
+); -- clustered
 
 -- What each person said about each list, and how we know. Rows are only added.
 CREATE TABLE consents (

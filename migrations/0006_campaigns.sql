@@ -101,7 +101,7 @@ CREATE TABLE campaign_lanes (
     campaign_id BIGINT NOT NULL,
     lane        BIGINT NOT NULL,
     PRIMARY KEY (campaign_id, lane)
-);
+); -- clustered
 
 -- Running totals; a shard is a process's node, so that none waits for another.
 CREATE TABLE campaign_counts (
@@ -111,7 +111,7 @@ CREATE TABLE campaign_counts (
     shard       BIGINT NOT NULL,
     n           BIGINT NOT NULL,
     PRIMARY KEY (campaign_id, provider, status, shard)
-);
+); -- clustered
 
 -- The red button.
 CREATE TABLE stops (

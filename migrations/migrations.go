@@ -22,17 +22,17 @@ var files embed.FS
 // Up brings the schema to the newest version this program knows. On
 // PostgreSQL a session lock lets one of several starting processes do it.
 func Up(ctx context.Context, db *database.DB) error {
-	dialect := goose.DialectSQLite3
+	dialect, texts := goose.DialectSQLite3, fs.FS(onSQLite{files})
 	var options []goose.ProviderOption
 	if db.Engine() == database.Postgres {
-		dialect = goose.DialectPostgres
+		dialect, texts = goose.DialectPostgres, fs.FS(files)
 		locker, err := lock.NewPostgresSessionLocker()
 		if err != nil {
 			return fmt.Errorf("prepare migrations: %w", err)
 		}
 		options = append(options, goose.WithSessionLocker(locker))
 	}
-	provider, err := goose.NewProvider(dialect, db.Pool(), fs.FS(files), options...)
+	provider, err := goose.NewProvider(dialect, db.Pool(), texts, options...)
 	if err != nil {
 		return fmt.Errorf("read migrations: %w", err)
 	}
