@@ -37,7 +37,8 @@ type batch struct {
 	unbegun []int64     // once executed: those whose body did not begin
 	handed  time.Time   // when the last delivery was handed over
 	changed chan struct{}
-	slots   chan struct{} // the lane's limit of messages in dialogue; nil: none
+	places  []chan struct{} // that it holds of its line's
+	slots   chan struct{}   // the lane's limit of messages in dialogue; nil: none
 }
 
 // runBatch executes a batch to its end. It never fails the task: what cannot
@@ -84,6 +85,7 @@ func (w *Worker) take(ctx context.Context, id int64) (taken campaign.Batch, ok b
 // once) the rest may be tried again.
 func (b *batch) execute() (notBefore int64, err error) {
 	ctx, w := context.WithoutCancel(b.ctx), b.worker
+	defer b.leave()
 	b.unbegun = b.Members // until they are handed over
 	if err := b.prepare(ctx); err != nil {
 		return 0, err
@@ -92,13 +94,9 @@ func (b *batch) execute() (notBefore int64, err error) {
 	if b.line, again, err = w.lines.pick(ctx, b.made.version.Sender.RelayIDs); err != nil || b.line == nil {
 		return again, err
 	}
-	if b.limit.Interval() == 0 {
-		select {
-		case b.line.feeding <- struct{}{}:
-			defer func() { <-b.line.feeding }()
-		case <-b.ctx.Done():
-			return 0, nil
-		}
+	unpaced := b.limit.Interval() == 0
+	if unpaced && !b.enter(b.line.loaded) {
+		return 0, nil
 	}
 	rows, err := w.campaigns.Load(ctx, b.Batch)
 	if err != nil {
@@ -108,9 +106,31 @@ func (b *batch) execute() (notBefore int64, err error) {
 	if err != nil {
 		return 0, err
 	}
+	if unpaced && !b.enter(b.line.feeding) {
+		return 0, nil
+	}
 	notBefore = b.feed(deliveries)
 	b.unbegun = b.leftover()
 	return notBefore, nil
+}
+
+// enter waits for a place; false when this process begins no more.
+func (b *batch) enter(places chan struct{}) bool {
+	select {
+	case places <- struct{}{}:
+		b.places = append(b.places, places)
+		return true
+	case <-b.ctx.Done():
+		return false
+	}
+}
+
+// leave gives its places to others.
+func (b *batch) leave() {
+	for _, places := range b.places {
+		<-places
+	}
+	b.places = nil
 }
 
 // prepare reads what all messages of the batch have in common.
@@ -153,20 +173,26 @@ func (b *batch) meet(ctx context.Context, rows []campaign.Delivery) ([]*delivery
 		at[p.ID] = i
 	}
 	now := b.worker.db.Now()
-	list := make([]*delivery, 0, len(rows))
-	for _, r := range rows {
+	list, all := make([]*delivery, len(rows)), make([]delivery, len(rows))
+	for n, r := range rows {
 		i, ok := at[r.SubscriberID]
 		if !ok {
 			return nil, fmt.Errorf("subscriber %d is gone", r.SubscriberID)
 		}
-		d := &delivery{batch: b, row: r, person: people[i], at: now}
+		d := &all[n]
+		list[n] = d
+		*d = delivery{batch: b, row: r, person: people[i], at: now}
+		if n > 0 && rows[n-1].Lists == r.Lists {
+			d.lists = list[n-1].lists
+		} else {
+			d.lists = campaign.Reached(r.Lists, b.made.version.ListIDs)
+		}
 		if d.to, err = address.Parse(people[i].Email); err != nil {
 			return nil, fmt.Errorf("subscriber %d: %w", r.SubscriberID, err)
 		}
 		if r.FirstAt != 0 {
 			d.at = time.UnixMilli(r.FirstAt)
 		}
-		list = append(list, d)
 	}
 	return list, nil
 }
@@ -198,6 +224,7 @@ func (b *batch) feed(todo []*delivery) (notBefore int64) {
 			break
 		}
 		if len(todo) == 0 {
+			b.leave() // the next may feed while the last of these are answered
 			todo = b.again()
 		}
 	}

@@ -24,12 +24,17 @@ type line struct {
 	suspect  atomic.Bool    // has rested and not accepted a message since
 	restless atomic.Bool    // must rest, which is not written yet
 	restedAt atomic.Int64   // when that was written, Unix nanoseconds
-	feeding  chan struct{}  // held by the batches that feed it without pacing
+	loaded   chan struct{}  // held by the unpaced batches that are in memory
+	feeding  chan struct{}  // and by those of them that feed it
 }
 
-// feedingAtOnce is how many unpaced batches feed a relay at once. More would
-// only mix their pages in the database; fewer would let connections wait.
-const feedingAtOnce = 4
+// How many unpaced batches of a relay are in memory, and how many of them feed
+// its connections. More of these would only mix their pages in the database,
+// which each commit writes; fewer would let connections wait.
+const (
+	loadedAtOnce  = 4
+	feedingAtOnce = 2
+)
 
 // lines are the relays in use.
 type lines struct {
@@ -100,7 +105,7 @@ func (l *lines) open(r sending.Relay, read time.Time) (*line, error) {
 		return nil, err
 	}
 	server.Timeouts, server.Lookup = l.timeouts, l.lookup
-	at := &line{relay: r, feeding: make(chan struct{}, feedingAtOnce)}
+	at := &line{relay: r, loaded: make(chan struct{}, loadedAtOnce), feeding: make(chan struct{}, feedingAtOnce)}
 	at.suspect.Store(r.State != sending.Healthy || r.Doubting)
 	at.pool = smtp.NewPool(smtp.Options{
 		Server: server, MaxConnections: r.MaxConnections,

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/wneessen/go-mail/smtp"
@@ -23,10 +24,13 @@ type conn struct {
 	pipelining bool
 	utf8       bool
 	reset      bool   // the last transaction is still open on the server
-	out        []byte // what is written at once: body, dot, next envelope
-	body       []byte // the composed message that is begun or about to be
+	out        []byte // an envelope
+	body       []byte // the composed message that is begun or about to be; written at once with its dot and the next envelope
 	spare      []byte
-	answers    int       // final answers got; 0: the connection was barren
+	settling   [2]Ended      // what a turn is told
+	answers    int           // final answers got; 0: the connection was barren
+	allowed    time.Duration // for the next answers, since
+	allowedAt  time.Time
 	asked      time.Time // when the begin of the current mail was asked for
 	dead       bool
 	withdrawn  bool // we closed it ourselves, to take back a granted DATA
@@ -39,7 +43,7 @@ func (c *conn) run() {
 		if current == nil {
 			next := c.pool.take()
 			if next == nil {
-				_ = c.client.UpdateDeadline(5 * time.Second)
+				_ = c.allow(5 * time.Second)
 				_ = c.client.Quit()
 				return
 			}
@@ -73,7 +77,7 @@ func (c *conn) open(m Mail) Mail {
 	}
 	var err error
 	if c.body, err = m.Compose(c.body[:0]); err != nil {
-		c.pool.turn([]Ended{{Mail: m, Result: Result{Stage: Compose, Err: err}}}, nil)
+		c.settle(nil, Ended{Mail: m, Result: Result{Stage: Compose, Err: err}})
 		return nil
 	}
 	res, err := c.envelope(m)
@@ -87,11 +91,11 @@ func (c *conn) open(m Mail) Mail {
 			m.Return(ErrLost)
 			return nil
 		}
-		c.pool.turn([]Ended{{Mail: m, Result: res}}, nil)
+		c.settle(nil, Ended{Mail: m, Result: res})
 		return nil
 	}
 	c.asked = time.Now()
-	if !c.pool.turn(nil, m) {
+	if !c.settle(m) {
 		c.withdraw()
 		m.Return(ErrRefused)
 		return nil
@@ -123,7 +127,7 @@ func (c *conn) stale() bool {
 // envelope speaks MAIL, RCPT and DATA: at once where the server offers
 // PIPELINING, one by one where not. Code 354 means the body is awaited.
 func (c *conn) envelope(m Mail) (Result, error) {
-	if err := c.client.UpdateDeadline(c.pool.server.Timeouts.Command); err != nil {
+	if err := c.allow(c.pool.server.Timeouts.Command); err != nil {
 		return Result{}, err
 	}
 	if !c.pipelining {
@@ -256,11 +260,11 @@ func (c *conn) ask(command string) (Result, error) {
 // behind it, and returns the next mail if that has begun.
 func (c *conn) deliver(m Mail) Mail {
 	next := c.ahead()
-	c.out = append(append(c.out[:0], c.body...), ".\r\n"...)
+	c.body = append(c.body, ".\r\n"...)
 	if next != nil {
 		var err error
-		if c.out, err = c.commands(c.out, next); err != nil {
-			c.pool.turn([]Ended{{Mail: next, Result: Result{Stage: Rcpt, Code: 553, Enhanced: "5.6.7", Text: err.Error()}}}, nil)
+		if c.body, err = c.commands(c.body, next); err != nil {
+			c.settle(nil, Ended{Mail: next, Result: Result{Stage: Rcpt, Code: 553, Enhanced: "5.6.7", Text: err.Error()}})
 			next = nil
 		}
 	}
@@ -269,9 +273,9 @@ func (c *conn) deliver(m Mail) Mail {
 		c.ended(next, Ended{Mail: m, Begun: true, Result: Result{Stage: Body, Err: ErrUnsent}})
 		return nil
 	}
-	err := c.client.UpdateDeadline(c.pool.server.Timeouts.FinalDot)
+	err := c.allow(c.pool.server.Timeouts.FinalDot)
 	if err == nil {
-		err = c.write(c.out)
+		err = c.write(c.body)
 	}
 	var composed error
 	if err == nil && next != nil { // while the answer is on its way
@@ -302,6 +306,10 @@ func (c *conn) ahead() Mail {
 		return nil
 	}
 	next := c.pool.tryTake()
+	if next == nil {
+		runtime.Gosched() // lets those who have mail offer it
+		next = c.pool.tryTake()
+	}
 	if next == nil || !next.Ready() {
 		return nil
 	}
@@ -310,7 +318,7 @@ func (c *conn) ahead() Mail {
 
 // ended settles e alone and gives back the mail that was to follow it.
 func (c *conn) ended(next Mail, e Ended) {
-	c.pool.turn([]Ended{e}, nil)
+	c.settle(nil, e)
 	if next != nil {
 		next.Return(ErrLost)
 	}
@@ -328,21 +336,40 @@ func (c *conn) follow(answered Ended, next Mail, composed error) Mail {
 		c.ended(next, answered)
 		return nil
 	case !res.granted():
-		c.pool.turn([]Ended{answered, {Mail: next, Result: res}}, nil)
+		c.settle(nil, answered, Ended{Mail: next, Result: res})
 		return nil
 	case composed != nil:
 		c.withdraw()
-		c.pool.turn([]Ended{answered, {Mail: next, Result: Result{Stage: Compose, Err: composed}}}, nil)
+		c.settle(nil, answered, Ended{Mail: next, Result: Result{Stage: Compose, Err: composed}})
 		return nil
 	}
 	c.asked = time.Now()
-	if !c.pool.turn([]Ended{answered}, next) {
+	if !c.settle(next, answered) {
 		c.withdraw()
 		next.Return(ErrRefused)
 		return nil
 	}
 	c.body, c.spare = c.spare, c.body
 	return next
+}
+
+// settle takes a turn: it tells what has ended, and whether next may begin.
+func (c *conn) settle(next Mail, ended ...Ended) bool {
+	n := copy(c.settling[:], ended)
+	ok := c.pool.turn(c.settling[:n], next)
+	clear(c.settling[:])
+	return ok
+}
+
+// allow gives the relay this long for its next answers. A deadline that was
+// set for as long a time just before is left as it is.
+func (c *conn) allow(most time.Duration) error {
+	now := time.Now()
+	if most == c.allowed && now.Sub(c.allowedAt) < most/100 {
+		return nil
+	}
+	c.allowed, c.allowedAt = most, now
+	return c.client.UpdateDeadline(most)
 }
 
 func (c *conn) write(b []byte) error {
