@@ -132,7 +132,7 @@ func (s *Store) clear(ctx context.Context, tx *database.Tx, b Batch, notBefore i
 		wait = waitTime
 	}
 	return begun, tx.Each(ctx, `UPDATE deliveries SET wait = ?, not_before = ?, batch_id = 0 WHERE campaign_id = ? AND subscriber_id = ? AND batch_id = ? AND status = 'queued' AND wait = 0`,
-		len(queued), func(i int) []any { return []any{wait, notBefore, b.CampaignID, queued[i].SubscriberID, b.ID} }, nil)
+		len(queued), func(i int, p *database.Params) { p.Set(wait, notBefore, b.CampaignID, queued[i].SubscriberID, b.ID) }, nil)
 }
 
 // orphans settles begun deliveries of which nobody will tell the answer.

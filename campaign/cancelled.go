@@ -39,7 +39,7 @@ func (s *Scheduler) sweepPage(ctx context.Context, tx *database.Tx, id int64) (m
 	}
 	now, t := s.store.db.Now().UnixMilli(), Tally{}
 	err = tx.Each(ctx, `UPDATE deliveries SET status = 'skipped', wait = 0, reason = 'cancelled', settled_at = ? WHERE campaign_id = ? AND subscriber_id = ? AND status = ? AND wait IN (1, 2)`, len(rows),
-		func(i int) []any { return []any{now, id, rows[i].SubscriberID, string(rows[i].Status)} },
+		func(i int, p *database.Params) { p.Set(now, id, rows[i].SubscriberID, string(rows[i].Status)) },
 		func(i int, n int64) { t.move(id, providers[i], rows[i].Status, Skipped, n) })
 	if err != nil {
 		return false, err

@@ -147,8 +147,8 @@ func (s *Store) Count(ctx context.Context, tx *database.Tx, t Tally) error {
 	shard := s.db.Node()
 	return tx.Each(ctx, `INSERT INTO campaign_counts (campaign_id, provider, status, shard, n) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT (campaign_id, provider, status, shard) DO UPDATE SET n = campaign_counts.n + excluded.n`, len(keys),
-		func(i int) []any {
+		func(i int, p *database.Params) {
 			k := keys[i]
-			return []any{k.campaign, k.provider, string(k.status), shard, t[k]}
+			p.Set(k.campaign, k.provider, string(k.status), shard, t[k])
 		}, nil)
 }

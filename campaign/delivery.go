@@ -156,7 +156,7 @@ func (s *Store) resendPage(ctx context.Context, tx *database.Tx, c Campaign, lim
 	}
 	t := Tally{}
 	err = tx.Each(ctx, `UPDATE deliveries SET status = 'queued', wait = 1, not_before = 0, deferred_at = 0, run = run + 1 WHERE campaign_id = ? AND subscriber_id = ? AND status = ?`, len(rows),
-		func(i int) []any { return []any{c.ID, rows[i].SubscriberID, string(rows[i].Status)} },
+		func(i int, p *database.Params) { p.Set(c.ID, rows[i].SubscriberID, string(rows[i].Status)) },
 		func(i int, n int64) { t.move(c.ID, providers[i], rows[i].Status, Queued, n) })
 	if err != nil {
 		return 0, err

@@ -71,10 +71,10 @@ func (s *Scheduler) planPeople(ctx context.Context, tx *database.Tx, c Campaign,
 	t := Tally{}
 	err = tx.Insert(ctx, `INSERT INTO deliveries (campaign_id, subscriber_id, status, wait, lane, rank, not_before, batch_id, lists, run, attempts, doubts, relay_id,
 		code, enhanced, answer, reason, first_at, begun_at, settled_at, deferred_at)
-		VALUES (?, ?, 'queued', 1, ?, ?, 0, 0, ?, 0, 0, 0, 0, 0, '', '', '', 0, 0, 0, 0)`, len(in), func(i int) []any {
+		VALUES (?, ?, 'queued', 1, ?, ?, 0, 0, ?, 0, 0, 0, 0, 0, '', '', '', 0, 0, 0, 0)`, len(in), func(i int, p *database.Params) {
 		m := &seats[i]
 		t.move(c.ID, m.provider, "", Queued, 1)
-		return []any{c.ID, m.ID, m.lane, c.Recipients + int64(i), m.bits()}
+		p.Set(c.ID, m.ID, m.lane, c.Recipients+int64(i), m.bits())
 	})
 	if err != nil {
 		if errors.Is(err, database.ErrConflict) {

@@ -214,6 +214,6 @@ func (s *Scheduler) offerAgain(ctx context.Context) error {
 		return fmt.Errorf("offer batches again: %w", err)
 	}
 	return s.write(ctx, func(tx *database.Tx) error {
-		return tx.Each(ctx, `UPDATE batches SET enqueued_at = ? WHERE id = ? AND state = 'released'`, len(ids), func(i int) []any { return []any{now, ids[i]} }, nil)
+		return tx.Each(ctx, `UPDATE batches SET enqueued_at = ? WHERE id = ? AND state = 'released'`, len(ids), func(i int, p *database.Params) { p.Set(now, ids[i]) }, nil)
 	})
 }

@@ -50,16 +50,14 @@ func (s *Store) Allowed(ctx context.Context, tx *database.Tx, executions []Batch
 	ok := make([]bool, len(executions))
 	var n int64
 	err := tx.Find(ctx, `SELECT 1 FROM campaigns WHERE id = ? AND status = 'sending' AND NOT EXISTS (SELECT 1 FROM stops WHERE lifted_at = 0)`, len(executions),
-		func(i int) []any { return []any{executions[i].CampaignID} },
-		func(int) []any { return []any{&n} },
+		func(i int, p *database.Params) { p.Set(executions[i].CampaignID) }, []any{&n},
 		func(i int, found bool) { ok[i] = found })
 	if err != nil {
 		return nil, err
 	}
 	// Two questions, not a join: SQLite would plan that anew each time, for the value of execution.
 	err = tx.Find(ctx, `SELECT execution FROM batches WHERE id = ? AND state = 'taken'`, len(executions),
-		func(i int) []any { return []any{executions[i].ID} },
-		func(int) []any { return []any{&n} },
+		func(i int, p *database.Params) { p.Set(executions[i].ID) }, []any{&n},
 		func(i int, found bool) { ok[i] = ok[i] && found && n == executions[i].Execution })
 	return ok, err
 }
@@ -73,9 +71,9 @@ func (s *Store) Begin(ctx context.Context, tx *database.Tx, attempts []Attempt, 
 	var again []int
 	err := tx.Each(ctx, `UPDATE deliveries SET status = 'sending', attempts = ?, relay_id = ?, begun_at = ?, first_at = ?
 		WHERE campaign_id = ? AND subscriber_id = ? AND status = 'queued' AND batch_id = ? AND wait = 0`, len(attempts),
-		func(i int) []any {
+		func(i int, p *database.Params) {
 			a := &attempts[i]
-			return []any{a.Number, a.RelayID, now, a.FirstAt, a.CampaignID, a.SubscriberID, a.BatchID}
+			p.Set(a.Number, a.RelayID, now, a.FirstAt, a.CampaignID, a.SubscriberID, a.BatchID)
 		},
 		func(i int, n int64) {
 			if begun[i] = n == 1; begun[i] {
@@ -89,11 +87,10 @@ func (s *Store) Begin(ctx context.Context, tx *database.Tx, attempts []Attempt, 
 	}
 	var id int64
 	err = tx.Find(ctx, `SELECT subscriber_id FROM deliveries WHERE campaign_id = ? AND subscriber_id = ? AND batch_id = ? AND attempts = ? AND status = 'sending'`, len(again),
-		func(i int) []any {
+		func(i int, p *database.Params) {
 			a := &attempts[again[i]]
-			return []any{a.CampaignID, a.SubscriberID, a.BatchID, a.Number}
-		},
-		func(int) []any { return []any{&id} },
+			p.Set(a.CampaignID, a.SubscriberID, a.BatchID, a.Number)
+		}, []any{&id},
 		func(i int, found bool) { begun[again[i]] = found })
 	return begun, err
 }
@@ -102,9 +99,9 @@ func (s *Store) Begin(ctx context.Context, tx *database.Tx, attempts []Attempt, 
 func (s *Store) Skip(ctx context.Context, tx *database.Tx, attempts []Attempt, reasons []string, t Tally) error {
 	now := s.db.Now().UnixMilli()
 	return tx.Each(ctx, `UPDATE deliveries SET status = 'skipped', reason = ?, settled_at = ? WHERE campaign_id = ? AND subscriber_id = ? AND status = 'queued' AND batch_id = ? AND wait = 0`, len(attempts),
-		func(i int) []any {
+		func(i int, p *database.Params) {
 			a := &attempts[i]
-			return []any{reasons[i], now, a.CampaignID, a.SubscriberID, a.BatchID}
+			p.Set(reasons[i], now, a.CampaignID, a.SubscriberID, a.BatchID)
 		},
 		func(i int, n int64) { t.move(attempts[i].CampaignID, attempts[i].Provider, Queued, Skipped, n) })
 }
@@ -113,21 +110,21 @@ func (s *Store) Skip(ctx context.Context, tx *database.Tx, attempts []Attempt, r
 // taken from anyone, as long as that attempt is under way or in doubt. What
 // is known already changes nothing.
 func (s *Store) Settle(ctx context.Context, tx *database.Tx, settled []Settled, t Tally) error {
-	var plain, other []Settled
-	for _, v := range settled {
-		if v.Status == Accepted {
+	plain := make([]*Settled, 0, len(settled))
+	var other, missed, history []*Settled
+	for i := range settled {
+		if v := &settled[i]; v.Status == Accepted {
 			plain = append(plain, v)
 		} else {
 			other = append(other, v)
 		}
 	}
 	now := s.db.Now().UnixMilli()
-	var missed, history []Settled
 	err := tx.Each(ctx, `UPDATE deliveries SET status = 'sent', code = ?, enhanced = ?, answer = ?, settled_at = ?
 		WHERE campaign_id = ? AND subscriber_id = ? AND attempts = ? AND status = 'sending'`, len(plain),
-		func(i int) []any {
-			v := &plain[i]
-			return []any{v.Outcome.Code, v.Outcome.Enhanced, v.Outcome.Text, now, v.CampaignID, v.SubscriberID, v.Attempt}
+		func(i int, p *database.Params) {
+			v := plain[i]
+			p.Set(v.Outcome.Code, v.Outcome.Enhanced, v.Outcome.Text, now, v.CampaignID, v.SubscriberID, v.Attempt)
 		},
 		func(i int, n int64) {
 			v := plain[i]
@@ -155,8 +152,11 @@ func (s *Store) Settle(ctx context.Context, tx *database.Tx, settled []Settled, 
 }
 
 // settleFrom writes those whose row is in the state from, and returns the rest.
-func (s *Store) settleFrom(ctx context.Context, tx *database.Tx, from DeliveryStatus, list []Settled, history *[]Settled, t Tally) (rest []Settled, err error) {
-	var now []Settled
+func (s *Store) settleFrom(ctx context.Context, tx *database.Tx, from DeliveryStatus, list []*Settled, history *[]*Settled, t Tally) (rest []*Settled, err error) {
+	if len(list) == 0 {
+		return nil, nil
+	}
+	var now []*Settled
 	for _, v := range list {
 		if v.Unbegun == (from == Queued) && May(from, v.Status) {
 			now = append(now, v)
@@ -167,8 +167,8 @@ func (s *Store) settleFrom(ctx context.Context, tx *database.Tx, from DeliverySt
 	at := s.db.Now().UnixMilli()
 	err = tx.Each(ctx, `UPDATE deliveries SET status = ?, wait = ?, not_before = ?, attempts = ?, doubts = doubts + ?, relay_id = ?, code = ?, enhanced = ?, answer = ?, reason = ?, settled_at = ?, deferred_at = ?
 		WHERE campaign_id = ? AND subscriber_id = ? AND status = ? AND attempts = ? AND (batch_id = ? OR status <> 'queued')`, len(now),
-		func(i int) []any {
-			v := &now[i]
+		func(i int, p *database.Params) {
+			v := now[i]
 			before, doubt := v.Attempt, 0
 			if v.Unbegun {
 				before--
@@ -176,10 +176,8 @@ func (s *Store) settleFrom(ctx context.Context, tx *database.Tx, from DeliverySt
 			if v.Status == Uncertain {
 				doubt = 1
 			}
-			return []any{
-				string(v.Status), v.wait, v.NotBefore, v.Attempt, doubt, v.RelayID, v.Outcome.Code, v.Outcome.Enhanced, v.Outcome.Text, v.Reason, at, v.DeferredAt,
-				v.CampaignID, v.SubscriberID, string(from), before, v.BatchID,
-			}
+			p.Set(string(v.Status), v.wait, v.NotBefore, v.Attempt, doubt, v.RelayID, v.Outcome.Code, v.Outcome.Enhanced, v.Outcome.Text, v.Reason, at, v.DeferredAt,
+				v.CampaignID, v.SubscriberID, string(from), before, v.BatchID)
 		},
 		func(i int, n int64) {
 			v := now[i]
@@ -197,12 +195,12 @@ func (s *Store) settleFrom(ctx context.Context, tx *database.Tx, from DeliverySt
 }
 
 // remember adds to the history the attempts that were not a plain first accept.
-func (s *Store) remember(ctx context.Context, tx *database.Tx, list []Settled) error {
+func (s *Store) remember(ctx context.Context, tx *database.Tx, list []*Settled) error {
 	now := s.db.Now().UnixMilli()
 	return tx.Insert(ctx, `INSERT INTO attempts (id, campaign_id, subscriber_id, attempt, relay_id, outcome, code, enhanced, answer, at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, len(list), func(i int) []any {
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, len(list), func(i int, p *database.Params) {
 		v := list[i]
-		return []any{s.db.NewID(), v.CampaignID, v.SubscriberID, v.Attempt, v.RelayID, string(v.Status), v.Outcome.Code, v.Outcome.Enhanced, v.Outcome.Text, now}
+		p.Set(s.db.NewID(), v.CampaignID, v.SubscriberID, v.Attempt, v.RelayID, string(v.Status), v.Outcome.Code, v.Outcome.Enhanced, v.Outcome.Text, now)
 	})
 }
 

@@ -111,9 +111,9 @@ func (e *enrolment) updateKnown(ctx context.Context) error {
 	}
 	now := e.store.db.Now().UnixMilli()
 	return e.tx.Each(ctx, `UPDATE subscribers SET name = ?, locale = ?, timezone = ?, attributes = ?, updated_at = ? WHERE id = ?`, len(changed),
-		func(i int) []any {
+		func(i int, p *database.Params) {
 			c := changed[i]
-			return []any{c.Name, c.Locale, c.Timezone, c.Attributes, now, c.ID}
+			p.Set(c.Name, c.Locale, c.Timezone, c.Attributes, now, c.ID)
 		}, nil)
 }
 
@@ -126,7 +126,7 @@ func (e *enrolment) addNew(ctx context.Context) error {
 			fresh = append(fresh, i)
 		}
 	}
-	err := e.tx.Insert(ctx, `INSERT INTO subscribers (`+subscriberColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, len(fresh), func(n int) []any {
+	err := e.tx.Insert(ctx, `INSERT INTO subscribers (`+subscriberColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, len(fresh), func(n int, row *database.Params) {
 		i := fresh[n]
 		p := &e.people[i]
 		e.out[i] = Enrolled{ID: e.store.db.NewID(), Created: true}
@@ -134,7 +134,7 @@ func (e *enrolment) addNew(ctx context.Context) error {
 		if attributes == "" {
 			attributes = "{}"
 		}
-		return []any{e.out[i].ID, p.Address.String(), p.Address.Key(), p.Name, p.Locale, p.Timezone, attributes, now, now}
+		row.Set(e.out[i].ID, p.Address.String(), p.Address.Key(), p.Name, p.Locale, p.Timezone, attributes, now, now)
 	})
 	if errors.Is(err, database.ErrConflict) { // somebody else added one this moment: the next try finds them
 		return fmt.Errorf("%w: %w", database.ErrUnavailable, err)

@@ -27,28 +27,27 @@ const (
 // transaction that begins the message, after [database.Tx.Gate], this is the
 // authority: an opt-out that has committed wins.
 func (s *Store) Mailable(ctx context.Context, tx *database.Tx, asks []Ask) ([]string, error) {
+	answers := make([]string, len(asks))
 	type pair struct{ ask, list int }
 	pairs := make([]pair, 0, len(asks))
-	answers := make([]string, len(asks))
 	for i, a := range asks {
 		answers[i] = Left
 		for l := range a.Lists {
 			pairs = append(pairs, pair{i, l})
 		}
 	}
-	status := make([]string, len(pairs))
+	var status string
 	err := tx.Find(ctx, `SELECT CASE WHEN EXISTS (SELECT 1 FROM suppressions WHERE key = ? AND list_id = 0) THEN 'suppressed' ELSE status END
 		FROM subscriptions WHERE list_id = ? AND subscriber_id = ?`, len(pairs),
-		func(i int) []any {
+		func(i int, p *database.Params) {
 			a := &asks[pairs[i].ask]
-			return []any{a.Key, a.Lists[pairs[i].list], a.SubscriberID}
-		},
-		func(i int) []any { return []any{&status[i]} },
+			p.Set(a.Key, a.Lists[pairs[i].list], a.SubscriberID)
+		}, []any{&status},
 		func(i int, ok bool) {
 			if !ok {
 				return
 			}
-			switch status[i] {
+			switch status {
 			case string(Confirmed):
 				answers[pairs[i].ask] = Mailable
 			case Suppressed:

@@ -89,8 +89,8 @@ func (e *enrolment) confirm(ctx context.Context, ids []int64, yes consent.Statem
 	}
 	err := e.tx.Insert(ctx, fmt.Sprintf(`INSERT INTO subscriptions (`+subscriptionColumns+`) VALUES (?, ?, 'confirmed', ?, ?) ON CONFLICT (list_id, subscriber_id) DO UPDATE SET
 		status = excluded.status, confirmed_at = excluded.confirmed_at, changed_at = excluded.changed_at
-		WHERE subscriptions.status <> 'unsubscribed' OR subscriptions.changed_at < %d`, until), len(ids), func(i int) []any {
-		return []any{e.list, ids[i], now, now}
+		WHERE subscriptions.status <> 'unsubscribed' OR subscriptions.changed_at < %d`, until), len(ids), func(i int, p *database.Params) {
+		p.Set(e.list, ids[i], now, now)
 	})
 	if err != nil {
 		return err

@@ -22,6 +22,7 @@ type Composer struct {
 	people    *subscribers.Store
 	keys      *keyring.Keyring
 	publicURL string
+	scratch   sync.Pool // of *scratch
 
 	mu     sync.Mutex
 	recent map[[2]int64]*composition // campaign and version
@@ -39,7 +40,7 @@ const maxCompositions = 32
 
 // NewComposer links mails to publicURL, which has no slash at its end.
 func NewComposer(campaigns *campaign.Store, people *subscribers.Store, keys *keyring.Keyring, publicURL string) *Composer {
-	return &Composer{campaigns: campaigns, people: people, keys: keys, publicURL: publicURL, recent: map[[2]int64]*composition{}}
+	return &Composer{campaigns: campaigns, people: people, keys: keys, publicURL: publicURL, scratch: sync.Pool{New: func() any { return &scratch{} }}, recent: map[[2]int64]*composition{}}
 }
 
 // of is the composition of a campaign's frozen version.
@@ -86,15 +87,23 @@ func (c *Composer) compile(ctx context.Context, v campaign.Version) (*compositio
 	return made, nil
 }
 
-// recipient is everything about one person's message but its content.
-func (c *Composer) recipient(m *composition, ref unsubscribe.Reference, p subscribers.Subscriber, wire string, lists int64, at time.Time) content.Recipient {
+// scratch is what one person's message is made from; used again.
+type scratch struct {
+	content.Recipient
+	headers    []byte
+	attributes []byte
+}
+
+// recipient is everything about one person's message but its content. It lasts until the next use of s.
+func (c *Composer) recipient(s *scratch, m *composition, ref unsubscribe.Reference, p *subscribers.Subscriber, wire string, lists int64, at time.Time) {
 	leave := c.publicURL + "/u/" + ref.LeaveToken(c.keys)
 	// The first of the lists by which the message comes; compile has seen to it that there is one.
 	h := m.headers[min(bits.TrailingZeros64(uint64(lists)), len(m.headers)-1)]
-	return content.Recipient{
-		Email: wire, Name: p.Name, Locale: p.Locale, Attributes: []byte(p.Attributes),
+	s.headers, s.attributes = h.Append(s.headers[:0], leave), append(s.attributes[:0], p.Attributes...)
+	s.Recipient = content.Recipient{
+		Email: wire, Name: p.Name, Locale: p.Locale, Attributes: s.attributes,
 		UnsubscribeURL: leave, PreferencesURL: leave, WebURL: c.publicURL + "/w/" + ref.ViewToken(c.keys),
-		MessageID: ref.MessageName(c.keys) + "@" + m.version.Sender.Domain, Date: at, Headers: h.Append(make([]byte, 0, 512), leave),
+		MessageID: ref.MessageName(c.keys) + "@" + m.version.Sender.Domain, Date: at, Headers: s.headers,
 	}
 }
 
@@ -120,9 +129,10 @@ func (c *Composer) Test(ctx context.Context, cam campaign.Campaign, to string, s
 	if err != nil {
 		return nil, err
 	}
-	r := c.recipient(made, unsubscribe.Reference{CampaignID: cam.ID, SubscriberID: subscriberID}, p, a.Wire(), 1, time.Now())
-	r.MessageID = unsubscribe.Reference{SubscriberID: letterID}.MessageName(c.keys) + "@" + v.Sender.Domain
-	return made.message.Append(nil, &r)
+	var s scratch
+	c.recipient(&s, made, unsubscribe.Reference{CampaignID: cam.ID, SubscriberID: subscriberID}, &p, a.Wire(), 1, time.Now())
+	s.MessageID = unsubscribe.Reference{SubscriberID: letterID}.MessageName(c.keys) + "@" + v.Sender.Domain
+	return made.message.Append(nil, &s.Recipient)
 }
 
 // Web is the web version of one person's mail.
@@ -143,6 +153,7 @@ func (c *Composer) Web(ctx context.Context, ref unsubscribe.Reference) ([]byte, 
 	if err != nil {
 		return nil, err
 	}
-	r := c.recipient(made, ref, p, p.Email, d.Lists, time.UnixMilli(d.FirstAt))
-	return made.message.AppendHTML(nil, &r)
+	var s scratch
+	c.recipient(&s, made, ref, &p, p.Email, d.Lists, time.UnixMilli(d.FirstAt))
+	return made.message.AppendHTML(nil, &s.Recipient)
 }

@@ -16,6 +16,7 @@ type delivery struct {
 	row    campaign.Delivery // as loaded; attempts are those before this one
 	person subscribers.Subscriber
 	to     address.Address
+	lists  []int64   // those by which the message came
 	at     time.Time // the Date of every attempt
 	tries  int       // connections lost before its body
 	ended  bool      // settled or skipped: nothing to return
@@ -56,8 +57,11 @@ func (d *delivery) Ready() bool {
 }
 
 func (d *delivery) Compose(dst []byte) ([]byte, error) {
-	r := d.batch.worker.composer.recipient(d.batch.made, d.ref(), d.person, d.to.Wire(), d.row.Lists, d.at)
-	return d.batch.made.message.Append(dst, &r)
+	c := d.batch.worker.composer
+	s := c.scratch.Get().(*scratch)
+	defer c.scratch.Put(s)
+	c.recipient(s, d.batch.made, d.ref(), &d.person, d.to.Wire(), d.row.Lists, d.at)
+	return d.batch.made.message.Append(dst, &s.Recipient)
 }
 
 // Return takes the delivery back: its body never began.
@@ -81,7 +85,7 @@ func (d *delivery) attempt() campaign.Attempt {
 
 // ask is the last gate's question about this delivery.
 func (d *delivery) ask() subscribers.Ask {
-	return subscribers.Ask{SubscriberID: d.row.SubscriberID, Key: d.person.Key, Lists: campaign.Reached(d.row.Lists, d.batch.made.version.ListIDs)}
+	return subscribers.Ask{SubscriberID: d.row.SubscriberID, Key: d.person.Key, Lists: d.lists}
 }
 
 // settled is what the answer makes of this attempt.

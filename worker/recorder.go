@@ -7,6 +7,7 @@ import (
 	"maps"
 	"runtime"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -32,10 +33,17 @@ type Recorder struct {
 	log       *slog.Logger
 	metrics   *metrics
 	turns     chan *turn
+	spare     sync.Pool    // of *turn: there is one for each message
 	failing   atomic.Int64 // since when the database takes nothing, Unix milliseconds; 0: it does
 	abandoned atomic.Bool  // the process must end, whatever is not written
 	stop      chan struct{}
 	stopped   chan struct{}
+
+	// Kept from commit to commit.
+	settled  []campaign.Settled
+	waiting  []*turn
+	attempts []campaign.Attempt
+	asks     []subscribers.Ask
 }
 
 // turn is one connection's waiting turn.
@@ -73,9 +81,16 @@ func (r *Recorder) close() {
 
 // turn is a connection's [smtp.Turn].
 func (r *Recorder) turn(l *line, ended []smtp.Ended, next smtp.Mail) bool {
-	t := &turn{line: l, ended: ended, next: next, at: time.Now(), done: make(chan struct{})}
+	t, _ := r.spare.Get().(*turn)
+	if t == nil {
+		t = &turn{done: make(chan struct{}, 1)}
+	}
+	t.line, t.ended, t.next, t.at = l, ended, next, time.Now()
 	r.turns <- t
 	<-t.done
+	ok := t.ok
+	*t = turn{done: t.done, outcomes: t.outcomes[:0]}
+	r.spare.Put(t)
 	for _, e := range ended {
 		switch m := e.Mail.(type) {
 		case *delivery:
@@ -84,7 +99,7 @@ func (r *Recorder) turn(l *line, ended []smtp.Ended, next smtp.Mail) bool {
 			m.end()
 		}
 	}
-	return t.ok
+	return ok
 }
 
 func (r *Recorder) run() {
@@ -107,7 +122,7 @@ func (r *Recorder) run() {
 			}
 		}
 		for _, t := range group {
-			close(t.done)
+			t.done <- struct{}{}
 		}
 	}
 }
@@ -217,7 +232,7 @@ func (r *Recorder) commit(group []*turn) error {
 
 // settle writes all answers of the group, and the rests they call for.
 func (r *Recorder) settle(ctx context.Context, tx *database.Tx, group []*turn, tally campaign.Tally) error {
-	var settled []campaign.Settled
+	settled := r.settled[:0]
 	var swallowing []int64
 	now := r.db.Now()
 	for _, t := range group {
@@ -250,6 +265,7 @@ func (r *Recorder) settle(ctx context.Context, tx *database.Tx, group []*turn, t
 			}
 		}
 	}
+	r.settled = settled
 	if err := r.campaigns.Settle(ctx, tx, settled, tally); err != nil {
 		return err
 	}
@@ -275,7 +291,7 @@ func (r *Recorder) rested(ctx context.Context, tx *database.Tx, t *turn, now tim
 
 // begin asks every guard and begins those whom all let pass.
 func (r *Recorder) begin(ctx context.Context, tx *database.Tx, group []*turn, tally campaign.Tally) error {
-	var waiting []*turn
+	waiting := r.waiting[:0]
 	for _, t := range group {
 		t.ok = false
 		switch m := t.next.(type) {
@@ -288,6 +304,7 @@ func (r *Recorder) begin(ctx context.Context, tx *database.Tx, group []*turn, ta
 			}
 		}
 	}
+	r.waiting = waiting
 	if len(waiting) == 0 || !r.process.Alive() {
 		return nil
 	}
@@ -298,11 +315,11 @@ func (r *Recorder) begin(ctx context.Context, tx *database.Tx, group []*turn, ta
 	if waiting, err = r.lastGate(ctx, tx, waiting, tally); err != nil || len(waiting) == 0 {
 		return err
 	}
-	attempts := make([]campaign.Attempt, len(waiting))
-	for i, t := range waiting {
-		attempts[i] = t.next.(*delivery).attempt()
+	r.attempts = r.attempts[:0]
+	for _, t := range waiting {
+		r.attempts = append(r.attempts, t.next.(*delivery).attempt())
 	}
-	begun, err := r.campaigns.Begin(ctx, tx, attempts, tally)
+	begun, err := r.campaigns.Begin(ctx, tx, r.attempts, tally)
 	if err != nil {
 		return err
 	}
@@ -347,15 +364,15 @@ func (r *Recorder) allowed(ctx context.Context, tx *database.Tx, waiting []*turn
 
 // lastGate keeps the turns whose person may be mailed, and skips the others for good.
 func (r *Recorder) lastGate(ctx context.Context, tx *database.Tx, waiting []*turn, tally campaign.Tally) ([]*turn, error) {
-	asks := make([]subscribers.Ask, len(waiting))
-	for i, t := range waiting {
-		asks[i] = t.next.(*delivery).ask()
+	r.asks = r.asks[:0]
+	for _, t := range waiting {
+		r.asks = append(r.asks, t.next.(*delivery).ask())
 	}
-	answers, err := r.people.Mailable(ctx, tx, asks)
+	answers, err := r.people.Mailable(ctx, tx, r.asks)
 	if err != nil {
 		return nil, err
 	}
-	kept := make([]*turn, 0, len(waiting))
+	kept := waiting[:0]
 	var refused []campaign.Attempt
 	var reasons []string
 	for i, t := range waiting {

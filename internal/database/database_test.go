@@ -57,23 +57,28 @@ func TestTx_EachAndFindAnswerRowByRow(t *testing.T) {
 		names := []string{"a", "b", "c"}
 		err := db.Write(ctx, func(tx *database.Tx) error {
 			err := tx.Each(ctx, `INSERT INTO leases (name, holder, fence, until_ms) VALUES (?, ?, 0, 0)`, 2,
-				func(i int) []any { return []any{names[i], int64(i + 7)} }, nil)
+				func(i int, p *database.Params) { p.Set(names[i], int64(i+7)) }, nil)
 			if err != nil {
 				return err
 			}
 			var changed []int64
 			err = tx.Each(ctx, `UPDATE leases SET fence = 1 WHERE name = ?`, 3,
-				func(i int) []any { return []any{names[i]} }, func(_ int, n int64) { changed = append(changed, n) })
+				func(i int, p *database.Params) { p.Set(names[i]) }, func(_ int, n int64) { changed = append(changed, n) })
 			if err != nil {
 				return err
 			}
 			if fmt.Sprint(changed) != "[1 1 0]" {
 				t.Errorf("changed %v", changed)
 			}
+			var holder int64
 			var got [3]int64
 			var ok [3]bool
-			err = tx.Find(ctx, `SELECT holder FROM leases WHERE name = ?`, 3, func(i int) []any { return []any{names[i]} },
-				func(i int) []any { return []any{&got[i]} }, func(i int, found bool) { ok[i] = found })
+			err = tx.Find(ctx, `SELECT holder FROM leases WHERE name = ?`, 3, func(i int, p *database.Params) { p.Set(names[i]) },
+				[]any{&holder}, func(i int, found bool) {
+					if ok[i] = found; found {
+						got[i] = holder
+					}
+				})
 			if fmt.Sprint(got, ok) != "[7 8 0] [true true false]" {
 				t.Errorf("found %v %v", got, ok)
 			}

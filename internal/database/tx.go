@@ -14,6 +14,7 @@ type Tx struct {
 	conn     *sqlx.Conn
 	prepared map[string]*sqlx.Stmt          // SQLite: statements of the writer's connection
 	bare     map[string]*sqlite3.SQLiteStmt // those of Each and Find
+	params   Params                         // of the row at hand
 }
 
 // maxPrepared bounds the kept statements; texts with lists of many lengths are not worth keeping.
@@ -136,16 +137,19 @@ const insertRows = 500
 
 // Insert adds n rows by multi-row statements. query inserts one row, as in
 // "INSERT INTO t (a, b) VALUES (?, 'x') ON CONFLICT …", with every "?" between
-// the brackets; values gives a row's parameters.
-func (tx *Tx) Insert(ctx context.Context, query string, n int, values func(i int) []any) error {
-	before, row, after := splitInsert(query)
+// the brackets; row sets a row's parameters.
+func (tx *Tx) Insert(ctx context.Context, query string, n int, row func(i int, p *Params)) error {
+	before, values, after := splitInsert(query)
 	for start := 0; start < n; start += insertRows {
 		size := min(insertRows, n-start)
-		args := make([]any, 0, size*strings.Count(row, "?"))
+		args := make([]any, 0, size*strings.Count(values, "?"))
 		for i := range size {
-			args = append(args, values(start+i)...)
+			if err := tx.set(row, start+i); err != nil {
+				return err
+			}
+			args = tx.params.append(args)
 		}
-		if err := tx.insert(ctx, before+strings.Repeat(row+", ", size-1)+row+after, args); err != nil {
+		if err := tx.insert(ctx, before+strings.Repeat(values+", ", size-1)+values+after, args); err != nil {
 			return err
 		}
 	}

@@ -51,9 +51,13 @@ type Keyring struct {
 	keys   map[byte]map[Purpose]*sync.Pool // of *signer
 }
 
+// signer is a key ready to sign, with room for what it makes: a message's four
+// tokens are made at full speed.
 type signer struct {
-	mac hash.Hash
-	sum [sha256.Size]byte
+	mac  hash.Hash
+	sum  []byte
+	raw  []byte
+	text []byte
 }
 
 // SecretFile reads the secret in file, making the file at first use.
@@ -149,7 +153,7 @@ func (k *Keyring) Unseal(sealed string) (string, error) {
 
 // Token signs payload for a place that keeps upper and lower case apart, such as a link.
 func (k *Keyring) Token(p Purpose, payload []byte) string {
-	return base64.RawURLEncoding.EncodeToString(k.sign(p, payload))
+	return k.sign(p, payload, base64.RawURLEncoding.AppendEncode)
 }
 
 // names is base32 for places that may change case, such as a local part.
@@ -157,7 +161,7 @@ var names = base32.NewEncoding("0123456789abcdefghijklmnopqrstuv").WithPadding(b
 
 // Name signs payload for a place that may change case, such as an address.
 func (k *Keyring) Name(p Purpose, payload []byte) string {
-	return names.EncodeToString(k.sign(p, payload))
+	return k.sign(p, payload, names.AppendEncode)
 }
 
 // OpenToken returns the payload of a [Keyring.Token] made for p, or [ErrInvalid].
@@ -185,19 +189,22 @@ func (k *Keyring) OpenName(p Purpose, name string) ([]byte, error) {
 }
 
 // sign lays out: key number (1 byte), payload, tag (16 bytes).
-func (k *Keyring) sign(p Purpose, payload []byte) []byte {
-	raw := make([]byte, 0, 1+len(payload)+tagSize)
-	raw = append(append(raw, k.newest), payload...)
-	return k.tag(raw, k.keys[k.newest][p], raw)
+func (k *Keyring) sign(p Purpose, payload []byte, encode func(dst, src []byte) []byte) string {
+	pool := k.keys[k.newest][p]
+	s := pool.Get().(*signer)
+	defer pool.Put(s)
+	s.raw = append(append(s.raw[:0], k.newest), payload...)
+	s.raw = append(s.raw, s.tag(s.raw)...)
+	s.text = encode(s.text[:0], s.raw)
+	return string(s.text)
 }
 
-func (k *Keyring) tag(dst []byte, pool *sync.Pool, signed []byte) []byte {
-	s := pool.Get().(*signer)
+// tag lasts until the next one.
+func (s *signer) tag(signed []byte) []byte {
 	s.mac.Reset()
 	s.mac.Write(signed)
-	dst = append(dst, s.mac.Sum(s.sum[:0])[:tagSize]...)
-	pool.Put(s)
-	return dst
+	s.sum = s.mac.Sum(s.sum[:0])
+	return s.sum[:tagSize]
 }
 
 func (k *Keyring) verify(p Purpose, raw []byte) ([]byte, error) {
@@ -208,8 +215,10 @@ func (k *Keyring) verify(p Purpose, raw []byte) ([]byte, error) {
 	if pool == nil {
 		return nil, ErrInvalid
 	}
+	s := pool.Get().(*signer)
+	defer pool.Put(s)
 	signed, tag := raw[:len(raw)-tagSize], raw[len(raw)-tagSize:]
-	if !hmac.Equal(tag, k.tag(nil, pool, signed)) {
+	if !hmac.Equal(tag, s.tag(signed)) {
 		return nil, ErrInvalid
 	}
 	return signed[1:], nil

@@ -85,13 +85,13 @@ type Entry struct {
 func Record(ctx context.Context, tx *database.Tx, entries []Entry) error {
 	now := tx.DB().Now().UnixMilli()
 	return tx.Insert(ctx, `INSERT INTO consents (id, subscriber_id, list_id, act, basis, source, stated_at, recorded_at, details)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, len(entries), func(i int) []any {
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, len(entries), func(i int, p *database.Params) {
 		e := entries[i]
 		details := `{}`
 		if e.Wording != "" {
 			text, _ := json.Marshal(map[string]string{"wording": e.Wording})
 			details = string(text)
 		}
-		return []any{tx.DB().NewID(), e.SubscriberID, e.ListID, string(e.Act), string(e.Basis), e.Source, e.At.UnixMilli(), now, details}
+		p.Set(tx.DB().NewID(), e.SubscriberID, e.ListID, string(e.Act), string(e.Basis), e.Source, e.At.UnixMilli(), now, details)
 	})
 }
