@@ -78,6 +78,12 @@ func (s *Store) Load(ctx context.Context, b Batch) ([]Delivery, error) {
 	return rows, nil
 }
 
+// Done ends an execution whose deliveries all have their answers written.
+func (s *Store) Done(ctx context.Context, b Batch) error {
+	_, err := s.db.Exec(ctx, `DELETE FROM batches WHERE id = ? AND execution = ?`, b.ID, b.Execution)
+	return err
+}
+
 // Finish ends an execution of which nothing is under way any more. What is
 // still queued waits for another batch, not before the given time (Unix
 // milliseconds, 0: at once). unbegun are those whose body is known not to

@@ -51,13 +51,14 @@ func ParseViewToken(k *keyring.Keyring, token string) (Reference, error) {
 	return reference(k.OpenToken(keyring.View, token))
 }
 
-// ReturnName is the local part of the delivery's envelope sender (VERP): a
-// bounce to it names the delivery.
-func (r Reference) ReturnName(k *keyring.Keyring) string {
-	return "b-" + k.Name(keyring.Return, r.payload())
+// ReturnAddress is the delivery's envelope sender (VERP): a bounce to it names
+// the delivery.
+func (r Reference) ReturnAddress(k *keyring.Keyring, domain string) string {
+	return "b-" + k.Name(keyring.Return, r.payload()) + "@" + domain
 }
 
-// MessageName is the left part of the Message-ID, the same for every attempt.
-func (r Reference) MessageName(k *keyring.Keyring) string {
-	return k.Name(keyring.Message, r.payload())
+// MessageID is the delivery's Message-ID without its brackets, the same for
+// every attempt.
+func (r Reference) MessageID(k *keyring.Keyring, domain string) string {
+	return k.Name(keyring.Message, r.payload()) + "@" + domain
 }

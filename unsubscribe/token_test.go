@@ -49,8 +49,9 @@ func TestLeaveToken_IsRefusedWhenWeDidNotMakeIt(t *testing.T) {
 		"empty":              "",
 		"another's":          r.LeaveToken(keys(t)),
 		"to view":            r.ViewToken(k),
-		"a return name":      r.ReturnName(k),
-		"a message's name":   r.MessageName(k),
+		"a return address":   r.ReturnAddress(k, "example.com"),
+		"a return name":      k.Name(keyring.Return, make([]byte, 16)),
+		"a message's name":   k.Name(keyring.Message, make([]byte, 16)),
 		"for returns":        k.Token(keyring.Return, make([]byte, 16)),
 		"too short":          k.Token(keyring.Leave, make([]byte, 15)),
 		"too long":           k.Token(keyring.Leave, make([]byte, 17)),
@@ -87,7 +88,14 @@ func TestLeaveToken_IsRefusedWhenWeDidNotMakeIt(t *testing.T) {
 func TestReference_HasNamesForEnvelopeAndMessageID(t *testing.T) {
 	k := keys(t)
 	r := unsubscribe.Reference{CampaignID: math.MaxInt64, SubscriberID: math.MaxInt64}
-	ret, msg := r.ReturnName(k), r.MessageName(k)
+	name := func(address string) string {
+		local, domain, _ := strings.Cut(address, "@")
+		if domain != "example.com" {
+			t.Errorf("%q is not at the domain", address)
+		}
+		return local
+	}
+	ret, msg := name(r.ReturnAddress(k, "example.com")), name(r.MessageID(k, "example.com"))
 	if !strings.HasPrefix(ret, "b-") || len(ret) > 64 { // RFC 5321 section 4.5.3.1.1
 		t.Errorf("%q is no local part", ret)
 	}
@@ -101,7 +109,7 @@ func TestReference_HasNamesForEnvelopeAndMessageID(t *testing.T) {
 		t.Errorf("a bounce's name: %x, %v", payload, err)
 	}
 	other := unsubscribe.Reference{CampaignID: math.MaxInt64, SubscriberID: 1}
-	if other.ReturnName(k) == ret || other.MessageName(k) == msg || strings.HasSuffix(ret, msg) {
+	if name(other.ReturnAddress(k, "example.com")) == ret || name(other.MessageID(k, "example.com")) == msg || strings.HasSuffix(ret, msg) {
 		t.Error("two deliveries, or two purposes, share a name")
 	}
 }

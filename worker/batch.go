@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"facteur/campaign"
@@ -37,6 +38,7 @@ type batch struct {
 	unbegun []int64     // once executed: those whose body did not begin
 	handed  time.Time   // when the last delivery was handed over
 	changed chan struct{}
+	unsure  atomic.Bool     // some answer could not be written
 	places  []chan struct{} // that it holds of its line's
 	slots   chan struct{}   // the lane's limit of messages in dialogue; nil: none
 }
@@ -393,7 +395,7 @@ func (b *batch) leftover() []int64 {
 func (b *batch) finish(notBefore int64) {
 	w := b.worker
 	for {
-		err := w.campaigns.Finish(context.Background(), b.Batch, b.unbegun, notBefore)
+		err := b.close(context.Background(), notBefore)
 		if err == nil {
 			w.onFinished()
 			return
@@ -404,4 +406,12 @@ func (b *batch) finish(notBefore int64) {
 		}
 		time.Sleep(time.Second)
 	}
+}
+
+// close writes the end of the execution.
+func (b *batch) close(ctx context.Context, notBefore int64) error {
+	if len(b.unbegun) == 0 && !b.unsure.Load() {
+		return b.worker.campaigns.Done(ctx, b.Batch)
+	}
+	return b.worker.campaigns.Finish(ctx, b.Batch, b.unbegun, notBefore)
 }

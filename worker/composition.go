@@ -103,7 +103,7 @@ func (c *Composer) recipient(s *scratch, m *composition, ref unsubscribe.Referen
 	s.Recipient = content.Recipient{
 		Email: wire, Name: p.Name, Locale: p.Locale, Attributes: s.attributes,
 		UnsubscribeURL: leave, PreferencesURL: leave, WebURL: c.publicURL + "/w/" + ref.ViewToken(c.keys),
-		MessageID: ref.MessageName(c.keys) + "@" + m.version.Sender.Domain, Date: at, Headers: s.headers,
+		MessageID: ref.MessageID(c.keys, m.version.Sender.Domain), Date: at, Headers: s.headers,
 	}
 }
 
@@ -131,7 +131,7 @@ func (c *Composer) Test(ctx context.Context, cam campaign.Campaign, to string, s
 	}
 	var s scratch
 	c.recipient(&s, made, unsubscribe.Reference{CampaignID: cam.ID, SubscriberID: subscriberID}, &p, a.Wire(), 1, time.Now())
-	s.MessageID = unsubscribe.Reference{SubscriberID: letterID}.MessageName(c.keys) + "@" + v.Sender.Domain
+	s.MessageID = unsubscribe.Reference{SubscriberID: letterID}.MessageID(c.keys, v.Sender.Domain)
 	return made.message.Append(nil, &s.Recipient)
 }
 

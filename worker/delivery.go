@@ -34,7 +34,7 @@ func (d *delivery) Envelope() (from, to string, utf8 bool) {
 	v := &d.batch.made.version.Sender
 	from = v.FromEmail
 	if d.batch.line.relay.Envelope == sending.VERP {
-		from = d.ref().ReturnName(d.batch.worker.composer.keys) + "@" + v.ReturnPath
+		from = d.ref().ReturnAddress(d.batch.worker.composer.keys, v.ReturnPath)
 	}
 	return from, d.to.Wire(), !d.to.ASCII()
 }

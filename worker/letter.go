@@ -30,7 +30,7 @@ func (m *letterMail) Envelope() (from, to string, utf8 bool) {
 	from = m.sender.FromEmail
 	if m.line.relay.Envelope == sending.VERP {
 		// Campaign 0 stands for letters.
-		from = unsubscribe.Reference{SubscriberID: m.letter.ID}.ReturnName(m.worker.composer.keys) + "@" + m.sender.ReturnPath
+		from = unsubscribe.Reference{SubscriberID: m.letter.ID}.ReturnAddress(m.worker.composer.keys, m.sender.ReturnPath)
 	}
 	return from, m.to.Wire(), !m.to.ASCII()
 }

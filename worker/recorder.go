@@ -68,6 +68,15 @@ func (t *turn) dropNext() {
 	t.next, t.ok = nil, false
 }
 
+// unsure notes that what has ended is not written: its batches must look.
+func (t *turn) unsure() {
+	for _, e := range t.ended {
+		if d, ok := e.Mail.(*delivery); ok {
+			d.batch.unsure.Store(true)
+		}
+	}
+}
+
 func (r *Recorder) start() {
 	r.turns, r.stop, r.stopped = make(chan *turn, 1024), make(chan struct{}), make(chan struct{})
 	go r.run()
@@ -183,6 +192,9 @@ func (r *Recorder) record(group []*turn) {
 		}
 		if r.abandoned.Load() {
 			r.log.Error("gave up: the outcomes of these turns are lost, and their messages in doubt", "turns", len(group))
+			for _, t := range group {
+				t.unsure()
+			}
 			return
 		}
 		time.Sleep(200 * time.Millisecond)
@@ -199,6 +211,7 @@ func (r *Recorder) record(group []*turn) {
 		if err = r.commit(group); err != nil {
 			r.log.Error("a turn cannot be written; it is in doubt once its batch ends", "error", err)
 			group[0].ok = false
+			group[0].unsure()
 		}
 		return
 	}
