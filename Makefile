@@ -13,7 +13,7 @@ COUNT ?= 1
 TIMEOUT ?= 15m
 # How long each fuzz target runs.
 FUZZTIME ?= 1m
-# Arguments of drill and bench: make drill ARGS='...'
+# Arguments of demo, drill and bench: make drill ARGS='...'
 ARGS ?=
 
 # SQLite is compiled with these: to sync data without the file's times where the
@@ -35,6 +35,10 @@ help: ## what can be made
 .PHONY: build
 build: compiler ## bin/facteur
 	CGO_ENABLED=1 go build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o bin/facteur ./cmd/facteur
+
+.PHONY: demo
+demo: build ## a sample campaign to a sandbox, all in one process; ARGS=--exit ends after it
+	bin/facteur demo $(ARGS)
 
 .PHONY: test
 test: ## all tests, with the real servers they need (CI=true: nothing may be skipped)
@@ -63,11 +67,11 @@ fuzz: compiler ## each fuzz target for FUZZTIME=1m
 
 .PHONY: drill
 drill: ## failures played through at full length
-	$(services) -- go run ./cmd/drill $(ARGS)
+	$(services) --need postgres,redis -- go run ./cmd/drill $(ARGS)
 
 .PHONY: bench
 bench: ## speed, side by side with the peers
-	$(services) -- go run ./cmd/bench $(ARGS)
+	$(services) --need postgres,redis -- go run ./cmd/bench $(ARGS)
 
 .PHONY: clean
 clean: ## remove what was built

@@ -52,6 +52,7 @@ var arrows = map[string][]string{
 	},
 	"web/call":      {},
 	"web/client":    {},
+	"web/inbox":     {"sending/sandbox"},
 	"web/recipient": {"campaign", "internal/database", "internal/keyring", "subscribers", "unsubscribe", "web/call"},
 	"web/api": {
 		"access", "campaign", "campaign/content", "internal/address", "internal/database", "internal/journal", "sending", "sending/smtp", "subscribers",
@@ -61,7 +62,7 @@ var arrows = map[string][]string{
 
 	"cmd/facteur": {
 		"access", "campaign", "internal/address", "internal/database", "internal/journal", "internal/keyring", "migrations", "sending", "sending/sandbox", "sending/smtp", "subscribers", "throttle",
-		"unsubscribe", "web", "web/api", "web/call", "web/client", "web/recipient", "worker",
+		"unsubscribe", "web", "web/api", "web/call", "web/client", "web/inbox", "web/recipient", "worker",
 	},
 
 	"internal/database/databasetest": {"internal/database", "migrations"},

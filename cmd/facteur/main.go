@@ -26,6 +26,7 @@ type commands struct {
 	Config
 	File kong.ConfigFlag `name:"config" help:"JSON file with settings, named as the flags without the dashes in front; a flag or a variable wins over it." placeholder:"FILE"`
 
+	Demo     demoCmd    `cmd:"" help:"Send a sample campaign to a sandbox, and show what happened."`
 	Serve    serveCmd   `cmd:"" help:"Run the engine."`
 	Migrate  migrateCmd `cmd:"" help:"Bring the database's schema up to date and stop."`
 	Doctor   doctorCmd  `cmd:"" help:"Check the books: compare every campaign's totals with its deliveries."`

@@ -12,11 +12,12 @@ import (
 	"time"
 
 	"facteur/sending/sandbox"
+	"facteur/web/inbox"
 )
 
 type sandboxCmd struct {
 	Addr    string        `help:"Where it takes mail." default:"127.0.0.1:2525"`
-	Control string        `help:"Where it tells over HTTP what it took: /counts, /deliveries, /messages." default:"127.0.0.1:2580"`
+	Control string        `help:"Where its inbox is, and where it tells over HTTP what it took: /counts, /deliveries, /messages." default:"127.0.0.1:2580"`
 	Keep    int           `help:"How many whole messages it keeps." default:"1000"`
 	Latency time.Duration `help:"Wait before the answer to each message." default:"0s"`
 	RTT     time.Duration `help:"Wait before every group of answers, as a network of this round trip would." name:"rtt" default:"0s"`
@@ -43,8 +44,8 @@ func (s *sandboxCmd) Run(*Config) error {
 	if err != nil {
 		return errors.Join(err, box.Close())
 	}
-	fmt.Printf("sandbox takes mail at %s, tells at http://%s\n", box.Addr(), listener.Addr())
-	server := &http.Server{Handler: box.Handle(), ReadHeaderTimeout: 10 * time.Second}
+	fmt.Printf("sandbox takes mail at %s; its inbox is at http://%s\n", box.Addr(), listener.Addr())
+	server := &http.Server{Handler: inbox.New(inbox.Options{Box: box}), ReadHeaderTimeout: 10 * time.Second}
 	go func() { <-ctx.Done(); _ = server.Close() }()
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return errors.Join(err, box.Close())

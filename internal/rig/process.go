@@ -21,7 +21,7 @@ import (
 // Build compiles facteur into dir and returns the binary's path.
 func Build(ctx context.Context, dir string) (string, error) {
 	binary := filepath.Join(dir, "facteur")
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", binary, "./cmd/facteur")
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", binary, "facteur/cmd/facteur")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build facteur: %w\n%s", err, out)
 	}

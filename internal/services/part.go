@@ -57,5 +57,6 @@ func Parts() []Part {
 				return StartRedis(ctx, RedisOptions{})
 			},
 		},
+		programPart(Part{Name: "chromium", Title: "Chromium", Packages: []string{"chromium", "fonts-dejavu-core"}, Variable: "FACTEUR_TEST_CHROMIUM"}, FindChromium),
 	}
 }

@@ -26,6 +26,20 @@ func Redis(t testing.TB, options services.RedisOptions) *services.Redis {
 	return server
 }
 
+// Chromium is the path of the browser. Where it is not installed the test is
+// skipped, or fails if CI=true.
+func Chromium(t testing.TB) string {
+	t.Helper()
+	path, err := services.FindChromium()
+	switch {
+	case errors.Is(err, services.ErrMissing) && os.Getenv("CI") != "true":
+		t.Skip("skipped: needs Chromium; apt-get install chromium")
+	case err != nil:
+		t.Fatal(err)
+	}
+	return path
+}
+
 func keep(t testing.TB, server services.Running, err error, advice string) {
 	t.Helper()
 	switch {
