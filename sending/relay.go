@@ -27,6 +27,7 @@ type Relay struct {
 	Weight         int           `db:"weight"`
 	VerifyTLS      bool          `db:"verify_tls"`
 	CreatedAt      int64         `db:"created_at"`
+	ChangedAt      int64         `db:"changed_at"` // its settings, Unix milliseconds; 0: never
 	Health
 }
 
@@ -36,7 +37,7 @@ const (
 	SenderAddr = "sender"
 )
 
-const relayColumns = `id, name, host, port, security, username, password, max_connections, envelope, egress_ips, weight, verify_tls, created_at,
+const relayColumns = `id, name, host, port, security, username, password, max_connections, envelope, egress_ips, weight, verify_tls, created_at, changed_at,
 	state, state_reason, rests, rest_since, rest_until, rested_ms, doubting`
 
 // DefaultPort is the usual port of a security.
@@ -66,7 +67,7 @@ func (s *Store) CreateRelay(ctx context.Context, tx *database.Tx, r Relay, egres
 	}
 	r.ID, r.CreatedAt = s.db.NewID(), s.db.Now().UnixMilli()
 	r.Health = Health{State: Healthy}
-	_, err := tx.Exec(ctx, `INSERT INTO relays (`+relayColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'ok', '', 0, 0, 0, 0, ?)`,
+	_, err := tx.Exec(ctx, `INSERT INTO relays (`+relayColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 'ok', '', 0, 0, 0, 0, ?)`,
 		r.ID, r.Name, r.Host, r.Port, string(r.Security), r.Username, r.Password, r.MaxConnections, r.Envelope, r.EgressIPs, r.Weight, r.VerifyTLS, r.CreatedAt, false)
 	if err != nil {
 		return Relay{}, fmt.Errorf("relay %s: %w", r.Name, err)

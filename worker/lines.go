@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,9 +48,10 @@ type lines struct {
 	timeouts smtp.Timeouts
 	lookup   func(ctx context.Context, host string) ([]netip.Addr, error)
 
-	mu     sync.Mutex
-	byID   map[int64]*line
-	closed bool
+	mu      sync.Mutex
+	byID    map[int64]*line
+	retired []*line // whose relay's settings have changed
+	closed  bool
 }
 
 // pick chooses among relays one that takes mail now, by weight. It returns
@@ -91,7 +94,9 @@ func (l *lines) open(r sending.Relay, read time.Time) (*line, error) {
 	if l.closed {
 		return nil, smtp.ErrClosed
 	}
-	if at, ok := l.byID[r.ID]; ok {
+	if at, ok := l.byID[r.ID]; ok && at.relay.ChangedAt != r.ChangedAt {
+		l.retire(at)
+	} else if ok {
 		if at.pool.Down() && !at.restless.Load() && read.UnixNano() > at.restedAt.Load() {
 			at.pool.Revive()
 		}
@@ -118,6 +123,13 @@ func (l *lines) open(r sending.Relay, read time.Time) (*line, error) {
 	}
 	l.byID[r.ID] = at
 	return at, nil
+}
+
+// retire lets a line's open dialogues end; the next mail goes over a new one.
+func (l *lines) retire(at *line) {
+	delete(l.byID, at.relay.ID)
+	l.retired = append(l.retired, at)
+	go at.pool.Close(context.Background())
 }
 
 // down rests a relay that could not be reached or logged in to. Nothing
@@ -154,9 +166,10 @@ func (at *line) resting() {
 func (l *lines) close(ctx context.Context) {
 	l.mu.Lock()
 	l.closed = true
+	all := slices.AppendSeq(slices.Clone(l.retired), maps.Values(l.byID))
 	l.mu.Unlock()
 	var wg sync.WaitGroup
-	for _, at := range l.byID {
+	for _, at := range all {
 		wg.Go(func() { at.pool.Close(ctx) })
 	}
 	wg.Wait()

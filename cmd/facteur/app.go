@@ -262,6 +262,12 @@ func (a *App) wire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	probe := func(ctx context.Context, relay int64, to string) ([]smtp.Step, error) {
+		if resolver == nil {
+			return senders.Probe(ctx, relay, a.config.HELO, nil, to)
+		}
+		return senders.Probe(ctx, relay, a.config.HELO, resolver.Host, to)
+	}
 	optOut := unsubscribe.NewOptOut(a.db, a.people, noes)
 	a.measure(queue, optOut)
 	tokens := access.NewStore(a.db, keys, a.config.AdminToken)
@@ -273,7 +279,7 @@ func (a *App) wire(ctx context.Context) error {
 		Log: a.log, Ready: a.ready, Metrics: a.metrics, MetricsFrom: near,
 		API: api.Options{
 			DB: a.db, Access: tokens, Origin: origin, People: a.people, Importer: a.importer, Sending: senders, Pace: pace,
-			Version: version, Self: api.Self{StartedAt: time.Now(), Database: a.db.Name(), Queue: a.queueName(), Ready: a.ready}, Campaigns: a.campaigns, PublicURL: a.config.PublicURL, ComposeTest: composer.Test, Nudge: a.scheduler.Nudge, LettersNudge: a.scheduler.Nudge, Log: a.log,
+			Version: version, Self: api.Self{StartedAt: time.Now(), Database: a.db.Name(), Queue: a.queueName(), Ready: a.ready}, Campaigns: a.campaigns, PublicURL: a.config.PublicURL, ComposeTest: composer.Test, ProbeRelay: probe, Nudge: a.scheduler.Nudge, LettersNudge: a.scheduler.Nudge, Log: a.log,
 		},
 		Recipient: recipient.Options{
 			DB: a.db, Keys: keys, Campaigns: a.campaigns, People: a.people, OptOut: optOut,

@@ -57,6 +57,8 @@ func Parts() []Part {
 				return StartRedis(ctx, RedisOptions{})
 			},
 		},
+		programPart(Part{Name: "postfix", Title: "Postfix", Packages: []string{"postfix"}, Variable: "FACTEUR_TEST_POSTFIX"}, FindPostfix),
+		programPart(Part{Name: "dovecot", Title: "Dovecot", Packages: []string{"dovecot-core"}, Variable: "FACTEUR_TEST_DOVECOT"}, FindDovecot),
 		programPart(Part{Name: "chromium", Title: "Chromium", Packages: []string{"chromium", "fonts-dejavu-core"}, Variable: "FACTEUR_TEST_CHROMIUM"}, FindChromium),
 	}
 }

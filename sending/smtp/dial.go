@@ -2,6 +2,7 @@ package smtp
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -15,6 +16,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/wneessen/go-mail"
+	"github.com/wneessen/go-mail/smtp"
 )
 
 // Security is how the connection to a relay is protected.
@@ -64,8 +66,34 @@ func (t Timeouts) orDefault() Timeouts {
 // dial connects, secures and logs in, unless ctx ends before. A failure is a
 // [Result] at [Connect] or [Auth].
 func (p *Pool) dial(ctx context.Context) (*conn, Result) {
-	s := p.server
+	d, err := p.server.open(ctx)
+	if err != nil {
+		return nil, dialResult(err)
+	}
+	c := &conn{pool: p, client: d.client, r: d.client.Text.R, w: d.client.Text.W}
+	c.pipelining, _ = d.client.Extension("PIPELINING")
+	c.utf8, _ = d.client.Extension("SMTPUTF8")
+	return c, Result{}
+}
+
+// opened is what came of opening a connection, as far as it went.
+type opened struct {
+	client   *smtp.Client // logged in; nil on an error
+	remote   string       // the address connected to; "": none was
+	secured  *tls.ConnectionState
+	tlsError error        // of a handshake before the first byte
+	greeting bytes.Buffer // the first bytes that were read, if they are wanted
+}
+
+// open connects, secures and logs in; with more options it also keeps the
+// greeting. It always returns how far it came.
+func (s Server) open(ctx context.Context, more ...mail.Option) (*opened, error) {
+	d := &opened{}
 	secure := &tls.Config{ServerName: s.Host, InsecureSkipVerify: !s.VerifyTLS, MinVersion: tls.VersionTLS12}
+	secure.VerifyConnection = func(state tls.ConnectionState) error {
+		d.secured = &state
+		return nil
+	}
 	var raw net.Conn
 	stop := func() bool { return true }
 	options, err := s.options(secure, func(limit context.Context, network, address string) (net.Conn, error) {
@@ -73,32 +101,51 @@ func (p *Pool) dial(ctx context.Context) (*conn, Result) {
 		if raw, err = s.reach(limit, network, address); err != nil {
 			return nil, err
 		}
+		d.remote = raw.RemoteAddr().String()
 		stop = context.AfterFunc(ctx, func() { _ = raw.Close() }) // go-mail reads on without looking at ctx
-		if s.Security != TLS {
-			return raw, nil
+		conn := raw
+		if s.Security == TLS {
+			encrypted := tls.Client(raw, secure)
+			if d.tlsError = encrypted.HandshakeContext(limit); d.tlsError != nil {
+				return encrypted, d.tlsError
+			}
+			conn = encrypted
 		}
-		conn := tls.Client(raw, secure)
-		return conn, conn.HandshakeContext(limit)
+		if len(more) > 0 {
+			conn = &greeted{Conn: conn, heard: &d.greeting}
+		}
+		return conn, nil
 	})
 	if err != nil {
-		return nil, Result{Stage: Connect, Err: err}
+		return d, err
 	}
-	client, err := mail.NewClient(s.Host, options...)
+	client, err := mail.NewClient(s.Host, append(options, more...)...)
 	if err != nil {
-		return nil, Result{Stage: Connect, Err: err}
+		return d, err
 	}
-	dialogue, err := client.DialToSMTPClientWithContext(ctx)
+	d.client, err = client.DialToSMTPClientWithContext(ctx)
 	stop()
 	if err != nil {
+		d.client = nil
 		if raw != nil {
 			_ = raw.Close() // go-mail leaves it open when EHLO or the login fails
 		}
-		return nil, dialResult(err)
 	}
-	c := &conn{pool: p, client: dialogue, r: dialogue.Text.R, w: dialogue.Text.W}
-	c.pipelining, _ = dialogue.Extension("PIPELINING")
-	c.utf8, _ = dialogue.Extension("SMTPUTF8")
-	return c, Result{}
+	return d, err
+}
+
+// greeted keeps the first bytes that are read.
+type greeted struct {
+	net.Conn
+	heard *bytes.Buffer
+}
+
+func (g *greeted) Read(b []byte) (int, error) {
+	n, err := g.Conn.Read(b)
+	if room := 512 - g.heard.Len(); room > 0 {
+		g.heard.Write(b[:min(n, room)])
+	}
+	return n, err
 }
 
 // reach connects to the first of the host's addresses that answers.

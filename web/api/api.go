@@ -9,6 +9,7 @@ import (
 	"facteur/campaign"
 	"facteur/internal/database"
 	"facteur/sending"
+	"facteur/sending/smtp"
 	"facteur/subscribers"
 	"facteur/throttle"
 	"facteur/web/call"
@@ -37,6 +38,8 @@ type Options struct {
 	// would get it, or as somebody without a name when subscriberID is 0. The
 	// letter's id stands in its Message-ID.
 	ComposeTest func(ctx context.Context, c campaign.Campaign, to string, subscriberID, letterID int64) (message []byte, err error)
+	// ProbeRelay speaks to a relay, see [sending.Store.Probe].
+	ProbeRelay func(ctx context.Context, relayID int64, to string) ([]smtp.Step, error)
 	// Nudge is called after a change that gives the scheduler something to do; may be nil.
 	Nudge func()
 	// LettersNudge is called after letters were written; may be nil.

@@ -18,7 +18,7 @@ func TestDocument_HasEveryCall(t *testing.T) {
 	paths := a.fields["paths"].(map[string]any)
 	for _, line := range []string{
 		"GET /lists", "POST /lists", "GET /lists/{id}", "GET /lists/{id}/subscribers", "POST /lists/{id}/subscribers", "POST /lists/{id}/imports", "GET /imports/{id}",
-		"GET /subscribers", "GET /subscribers/{id}", "GET /relays", "POST /relays", "GET /relays/{id}", "POST /relays/{id}/resume", "GET /domains", "POST /domains",
+		"GET /subscribers", "GET /subscribers/{id}", "GET /relays", "POST /relays", "GET /relays/{id}", "PUT /relays/{id}", "POST /relays/{id}/test", "POST /relays/{id}/resume", "GET /domains", "POST /domains",
 		"GET /senders", "POST /senders", "GET /throttles/{scope}", "PUT /throttles/{scope}", "GET /campaigns", "POST /campaigns", "GET /campaigns/{id}", "PUT /campaigns/{id}",
 		"POST /campaigns/{id}/launch", "POST /campaigns/{id}/pause", "POST /campaigns/{id}/resume", "POST /campaigns/{id}/cancel", "POST /campaigns/{id}/resend-failed",
 		"POST /campaigns/{id}/test", "GET /campaigns/{id}/letters", "GET /campaigns/{id}/deliveries", "GET /campaigns/{id}/events", "GET /stop", "POST /stop", "DELETE /stop",

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"facteur/internal/address"
 	"facteur/internal/database"
 	"facteur/sending"
 	"facteur/sending/smtp"
@@ -62,14 +63,81 @@ func egress(r sending.Relay) []string {
 	return ips
 }
 
-func (c *calls) createRelay(ctx context.Context, tx *database.Tx, in *struct{ Body NewRelay }) (Relay, error) {
-	b := in.Body
-	r, err := c.Sending.CreateRelay(ctx, tx, sending.Relay{
+func (b *NewRelay) relay() sending.Relay {
+	return sending.Relay{
 		Name: b.Name, Host: b.Host, Port: b.Port, Security: smtp.Security(b.Security),
 		Username: b.Username, Password: b.Password, MaxConnections: b.MaxConnections, Envelope: b.Envelope, Weight: b.Weight,
 		VerifyTLS: b.VerifyTLS == nil || *b.VerifyTLS,
-	}, b.EgressIPs)
+	}
+}
+
+func (c *calls) createRelay(ctx context.Context, tx *database.Tx, in *struct{ Body NewRelay }) (Relay, error) {
+	r, err := c.Sending.CreateRelay(ctx, tx, in.Body.relay(), in.Body.EgressIPs)
 	return relayOf(r), err
+}
+
+// MendedRelay is a relay's new settings.
+type MendedRelay struct {
+	NewRelay
+	Password *string `json:"password,omitempty" maxLength:"5000" doc:"Left out: the stored one is kept, unless host, port or username change."`
+}
+
+func (c *calls) mendRelay(ctx context.Context, in *struct {
+	ByID
+	Body MendedRelay
+},
+) (Relay, error) {
+	var mended sending.Relay
+	err := c.DB.Write(ctx, func(tx *database.Tx) (err error) {
+		mended, err = c.Sending.MendRelay(ctx, tx, in.id(), in.Body.relay(), in.Body.EgressIPs, in.Body.Password)
+		return err
+	})
+	if err == nil && c.Nudge != nil {
+		c.Nudge()
+	}
+	return relayOf(mended), err
+}
+
+// RelayTest is a dialogue with a relay, step by step.
+type RelayTest struct {
+	OK    bool        `json:"ok"`
+	Steps []RelayStep `json:"steps" doc:"The last one is where it ended."`
+}
+
+// RelayStep is one step of it.
+type RelayStep struct {
+	Step string `json:"step" enum:"resolve,connect,greeting,ehlo,starttls,tls,auth,mail,rcpt,quit"`
+	OK   bool   `json:"ok"`
+	Took int64  `json:"took_ms"`
+	Said string `json:"said" doc:"The relay's answer, or what was found."`
+	Fix  string `json:"fix" doc:"What to do, when it is not ok."`
+}
+
+func (c *calls) testRelay(ctx context.Context, in *struct {
+	ByID
+	Body *struct {
+		To string `json:"to,omitempty" maxLength:"320" doc:"Also ask whether mail to this address would be taken. Nothing is sent."`
+	} `required:"false"`
+},
+) (RelayTest, error) {
+	to := ""
+	if in.Body != nil && in.Body.To != "" {
+		a, err := address.Parse(in.Body.To)
+		if err != nil {
+			return RelayTest{}, err
+		}
+		to = a.Wire()
+	}
+	steps, err := c.ProbeRelay(ctx, in.id(), to)
+	if err != nil {
+		return RelayTest{}, err
+	}
+	test := RelayTest{OK: true, Steps: make([]RelayStep, len(steps))}
+	for i, s := range steps {
+		test.Steps[i] = RelayStep{Step: s.Name, OK: s.OK, Took: s.Took.Milliseconds(), Said: s.Said, Fix: s.Fix}
+		test.OK = test.OK && s.OK
+	}
+	return test, nil
 }
 
 func (c *calls) relays(ctx context.Context, in *Paging) (Page[Relay], error) {

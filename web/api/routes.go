@@ -26,6 +26,8 @@ func (c *calls) table() []route {
 		{get, "/relays", "relays:read", "All relays", read(c, c.relays)},
 		{post, "/relays", "relays:write", "Add a relay", create(c, c.createRelay)},
 		{get, "/relays/{id}", "relays:read", "One relay and how it is doing", read(c, c.relay)},
+		{put, "/relays/{id}", "relays:write", "Replace a relay's settings, and let it work again", read(c, c.mendRelay)},
+		{post, "/relays/{id}/test", "relays:write", "Speak to a relay and report each step; nothing is sent", read(c, c.testRelay)},
 		{post, "/relays/{id}/resume", "relays:write", "Let a stopped or resting relay work again", act(c, c.resumeRelay, c.Nudge)},
 		{get, "/domains", "domains:read", "All sending domains", read(c, c.domains)},
 		{post, "/domains", "domains:write", "Add a sending domain", create(c, c.createDomain)},

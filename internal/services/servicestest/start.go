@@ -26,6 +26,18 @@ func Redis(t testing.TB, options services.RedisOptions) *services.Redis {
 	return server
 }
 
+// Postfix starts a Postfix that is stopped when the test ends. Where it is not
+// installed, or may not be started, the test is skipped, or fails if CI=true.
+func Postfix(t testing.TB, options services.PostfixOptions) *services.Postfix {
+	t.Helper()
+	server, err := services.StartPostfix(t.Context(), options)
+	if errors.Is(err, services.ErrNotRoot) && os.Getenv("CI") != "true" {
+		t.Skip("skipped: only root can start a Postfix")
+	}
+	keep(t, server, err, "skipped: needs Postfix and Dovecot; apt-get install postfix dovecot-core")
+	return server
+}
+
 // Chromium is the path of the browser. Where it is not installed the test is
 // skipped, or fails if CI=true.
 func Chromium(t testing.TB) string {
