@@ -14,6 +14,7 @@ import (
 // reservation: whether it may begin is asked again when it does.
 const (
 	batchSize   = 500  // people in a batch at most
+	shareSize   = 100  // in one of a sender with several relays, which share by the batch
 	aheadTotal  = 6000 // people in all live batches
 	aheadLane   = 2    // batches of a lane that is paced
 	probeSize   = 5    // people sent to a relay that is coming back
@@ -117,15 +118,19 @@ func (s *Scheduler) work(ctx context.Context, campaigns []Campaign) ([]laneWork,
 		if err != nil {
 			return nil, err
 		}
-		if !usable {
+		if usable == 0 {
 			continue
+		}
+		size := int64(batchSize)
+		if usable > 1 {
+			size = shareSize
 		}
 		lanes, err := s.lanesOf(ctx, c)
 		if err != nil {
 			return nil, err
 		}
 		for _, lane := range lanes {
-			w := laneWork{campaign: c.ID, lane: lane, size: batchSize, room: min(share, int64(aheadTotal)/int64(max(1, len(campaigns)))-perCampaign[c.ID])}
+			w := laneWork{campaign: c.ID, lane: lane, size: size, room: min(share, int64(aheadTotal)/int64(max(1, len(campaigns)))-perCampaign[c.ID])}
 			if probing {
 				w.size, w.room = probeSize, probeSize-perCampaign[c.ID]
 			}
@@ -159,26 +164,26 @@ func (s *Scheduler) lanesOf(ctx context.Context, c Campaign) ([]int64, error) {
 	return lanes, err
 }
 
-// relays tells whether any relay of the campaign's sender takes mail now, and
+// relays tells how many relays of the campaign's sender take mail now, and
 // whether those that do are only coming back.
-func (s *Scheduler) relays(ctx context.Context, c Campaign) (probing, usable bool, err error) {
+func (s *Scheduler) relays(ctx context.Context, c Campaign) (probing bool, usable int, err error) {
 	v, err := s.store.Version(ctx, c.ID, c.Version)
 	if err != nil {
-		return false, false, err
+		return false, 0, err
 	}
 	now := s.store.db.Now().UnixMilli()
 	probing = true
 	for _, id := range v.Sender.RelayIDs {
 		r, err := s.store.senders.Relay(ctx, id)
 		if err != nil {
-			return false, false, err
+			return false, 0, err
 		}
 		if r.Usable(now) {
-			usable = true
+			usable++
 			probing = probing && r.State != sending.Healthy
 		}
 	}
-	return probing && usable, usable, nil
+	return probing && usable > 0, usable, nil
 }
 
 // cut makes one batch; id 0 when no row was ready.

@@ -93,7 +93,7 @@ func (b *batch) execute() (notBefore int64, err error) {
 		return 0, err
 	}
 	var again int64
-	if b.line, again, err = w.lines.pick(ctx, b.made.version.Sender.RelayIDs); err != nil || b.line == nil {
+	if b.line, again, err = w.lines.pick(ctx, b.made.version.Sender.RelayIDs, len(b.Members)); err != nil || b.line == nil {
 		return again, err
 	}
 	unpaced := b.limit.Interval() == 0

@@ -104,7 +104,7 @@ func (w *Worker) sendLetter(l sending.Letter, execution int64) (answered bool, a
 	if m.to, err = address.Parse(l.Email); err != nil {
 		return false, 0, err
 	}
-	if m.line, again, err = w.lines.pick(ctx, m.sender.RelayIDs); err != nil || m.line == nil {
+	if m.line, again, err = w.lines.pick(ctx, m.sender.RelayIDs, 1); err != nil || m.line == nil {
 		return false, again, err
 	}
 	if err := m.line.pool.Send(w.draining, m, true); err != nil {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"sync"
@@ -48,18 +47,21 @@ type lines struct {
 	timeouts smtp.Timeouts
 	lookup   func(ctx context.Context, host string) ([]netip.Addr, error)
 
+	shares shares
+
 	mu      sync.Mutex
 	byID    map[int64]*line
 	retired []*line // whose relay's settings have changed
 	closed  bool
 }
 
-// pick chooses among relays one that takes mail now, by weight. It returns
-// nil, and when to ask again (Unix milliseconds), when none does.
-func (l *lines) pick(ctx context.Context, ids []int64) (*line, int64, error) {
+// pick chooses among relays one that takes n mails now, so that each gets its
+// share by weight. It returns nil, and when to ask again (Unix milliseconds),
+// when none does.
+func (l *lines) pick(ctx context.Context, ids []int64, n int) (*line, int64, error) {
 	read, now := time.Now(), l.db.Now().UnixMilli()
 	var usable []sending.Relay
-	total, again := 0, int64(0)
+	again := int64(0)
 	for _, id := range ids {
 		r, err := l.senders.Relay(ctx, id)
 		if err != nil {
@@ -67,7 +69,6 @@ func (l *lines) pick(ctx context.Context, ids []int64) (*line, int64, error) {
 		}
 		if r.Usable(now) {
 			usable = append(usable, r)
-			total += r.Weight
 		} else if r.State == sending.Resting && (again == 0 || r.Until < again) {
 			again = r.Until
 		}
@@ -75,14 +76,8 @@ func (l *lines) pick(ctx context.Context, ids []int64) (*line, int64, error) {
 	if len(usable) == 0 {
 		return nil, again, nil
 	}
-	n := rand.IntN(total)
-	for _, r := range usable {
-		if n -= r.Weight; n < 0 {
-			line, err := l.open(r, read)
-			return line, 0, err
-		}
-	}
-	return nil, 0, fmt.Errorf("relays of weight %d", total)
+	line, err := l.open(l.shares.next(usable, n), read)
+	return line, 0, err
 }
 
 // open is the line to a relay, made at first use and revived after a rest. r
