@@ -65,6 +65,10 @@ fuzz: compiler ## each fuzz target for FUZZTIME=1m
 	done; \
 	if [ -n "$$failed" ]; then echo "fuzz: failed:$$failed" >&2; exit 1; fi
 
+.PHONY: cluster
+cluster: build ## PostgreSQL, Redis and six processes on loopback, as docker-compose.yml has them, until Ctrl-C
+	$(services) --need postgres,redis -- go run ./cmd/cluster
+
 .PHONY: drill
 drill: ## failures played through at full length
 	$(services) --need postgres,redis -- go run ./cmd/drill $(ARGS)

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -16,6 +17,7 @@ type drill struct {
 	name     string
 	engine   string // "" for all
 	full     bool   // with all recipients
+	apart    bool   // on PostgreSQL: each role in processes of its own, as docker-compose.yml has it
 	latency  time.Duration
 	env      []string
 	patience time.Duration
@@ -25,6 +27,7 @@ type drill struct {
 
 var drills = []drill{
 	{name: "kill -9 ten times, SIGTERM three times", full: true, latency: 2 * time.Millisecond, play: kills},
+	{name: "two workers: kill -9 of any process, rolling restart", engine: "postgres", full: true, apart: true, latency: 2 * time.Millisecond, play: killAny},
 	{name: "relay stopped", latency: 20 * time.Millisecond, play: relayStopped},
 	{name: "relay swallows every answer", latency: 5 * time.Millisecond, play: swallow},
 	{name: "worker and scheduler suspended", latency: 20 * time.Millisecond, env: []string{"FACTEUR_FINAL_DOT=90s"}, play: suspended},
@@ -53,6 +56,38 @@ func kills(s *stage) error {
 				return err
 			}
 		}
+		if err := p.Start(s.ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// killAny ends any of the processes at random moments, and in the middle
+// replaces all of them in turn, as an upgrade does.
+func killAny(s *stage) error {
+	for i := range 12 {
+		if err := s.arrived(int64(s.people) * int64(i+1) / 16); err != nil {
+			return err
+		}
+		s.sleep(0, 100*time.Millisecond)
+		if i == 6 {
+			s.events += len(s.procs) // none of them leaves anything in doubt
+			if err := s.cluster.Roll(s.ctx); err != nil {
+				return err
+			}
+			continue
+		}
+		p := s.procs[(i+rand.IntN(2)*3)%len(s.procs)]
+		open := 0
+		if strings.Contains(p.Roles, "worker") {
+			open = s.maxOpen / s.workers
+		}
+		s.event(open)
+		if err := p.Kill(); err != nil {
+			return err
+		}
+		s.sleep(0, time.Second)
 		if err := p.Start(s.ctx); err != nil {
 			return err
 		}

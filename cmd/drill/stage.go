@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -21,6 +22,7 @@ type stage struct {
 	options
 	ctx      context.Context
 	box      *sandbox.Server
+	cluster  *rig.Cluster // on PostgreSQL
 	postgres *services.Postgres
 	redis    *services.Redis
 	procs    []*rig.Process
@@ -31,6 +33,7 @@ type stage struct {
 	events   int
 	bound    int // extras that the events may cause
 	maxOpen  int
+	workers  int
 	mounted  string // a file system of this drill's own
 }
 
@@ -98,35 +101,36 @@ const letterHTML = `<html><body><h1>Bonjour {{ name }}</h1><p>Offer {{ attribute
 // start brings up servers and processes and loads the list.
 func (s *stage) start(engine, binary, dir string, d drill) (err error) {
 	env := append([]string{"FACTEUR_SECRET_KEY=a-secret-of-the-drill-012345", "FACTEUR_RETRY_FIRST=1s", "FACTEUR_RETRY_MOST=5s"}, d.env...)
-	if engine == "postgres" {
-		if s.postgres, err = services.StartPostgres(s.ctx, services.PostgresOptions{}); err != nil {
-			return err
-		}
-		if s.redis, err = services.StartRedis(s.ctx, services.RedisOptions{}); err != nil {
-			return err
-		}
-		env = append(env, "FACTEUR_DATABASE_URL="+s.postgres.URL(), "FACTEUR_REDIS_URL="+s.redis.URL())
-	}
-	roles := []string{""}
-	if engine == "postgres" {
-		roles = []string{"api,scheduler,worker", "scheduler,worker"}
-	}
 	data := dir
 	if d.folder != nil {
 		if data, err = d.folder(s, dir); err != nil {
 			return err
 		}
 	}
-	for i, role := range roles {
-		p, err := rig.New(binary, fmt.Sprintf("%s/data%d", data, i), env, role)
+	if engine == "postgres" {
+		roles := []string{"api,scheduler,worker", "scheduler,worker"}
+		if d.apart {
+			roles = nil
+		}
+		if s.cluster, err = rig.StartCluster(s.ctx, binary, data, env, roles...); err != nil {
+			return err
+		}
+		s.postgres, s.redis, s.procs = s.cluster.Postgres, s.cluster.Redis, s.cluster.Processes
+	} else {
+		p, err := rig.New(binary, data+"/data", env, "")
 		if err != nil {
 			return err
 		}
-		p.Log = fmt.Sprintf("%s/log%d", dir, i)
+		p.Log = dir + "/log"
 		if err := p.Start(s.ctx); err != nil {
 			return err
 		}
 		s.procs = append(s.procs, p)
+	}
+	for _, p := range s.procs {
+		if p.Roles == "" || strings.Contains(p.Roles, "worker") {
+			s.workers++
+		}
 	}
 	s.api = s.procs[0].API()
 	host, port, err := net.SplitHostPort(s.box.Addr())
@@ -135,7 +139,7 @@ func (s *stage) start(engine, binary, dir string, d drill) (err error) {
 	}
 	n, _ := strconv.Atoi(port)
 	s.maxOpen = s.connections
-	if s.setup, err = s.api.SetUp(s.ctx, host, n, max(1, s.connections/len(s.procs))); err != nil {
+	if s.setup, err = s.api.SetUp(s.ctx, host, n, max(1, s.connections/s.workers)); err != nil {
 		return err
 	}
 	_, err = s.api.ImportCSV(s.ctx, s.setup.List, rig.CSV(s.people))

@@ -31,6 +31,7 @@ type commands struct {
 	Migrate  migrateCmd `cmd:"" help:"Bring the database's schema up to date and stop."`
 	Doctor   doctorCmd  `cmd:"" help:"Check the books: compare every campaign's totals with its deliveries."`
 	Status   statusCmd  `cmd:"" help:"Ask the running server how things are."`
+	Ready    readyCmd   `cmd:"" help:"Ask the server on this host whether it is ready."`
 	Import   importCmd  `cmd:"" help:"Bring a CSV file of people to a list, through the running server."`
 	Token    tokenCmd   `cmd:"" help:"Make, list and revoke API tokens."`
 	Settings configCmd  `cmd:"" name:"config" help:"Print every setting with its value, default, unit and meaning."`

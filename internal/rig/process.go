@@ -41,6 +41,7 @@ func FreePort() (int, error) {
 // Process is one running facteur, or one that was killed and may be started again.
 type Process struct {
 	Binary string
+	Roles  string // "" for all
 	Args   []string
 	Env    []string // besides PATH and HOME
 	Addr   string   // where it serves HTTP
@@ -60,7 +61,7 @@ func New(binary, dataDir string, env []string, roles string) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Process{Binary: binary, Addr: "127.0.0.1:" + strconv.Itoa(port), Log: dataDir + ".log"}
+	p := &Process{Binary: binary, Roles: roles, Addr: "127.0.0.1:" + strconv.Itoa(port), Log: dataDir + ".log"}
 	p.Args = []string{"serve"}
 	if roles != "" {
 		p.Args = append(p.Args, "--roles", roles)
@@ -104,6 +105,29 @@ func (p *Process) Start(ctx context.Context) error {
 		}
 	}
 	return fmt.Errorf("facteur was not ready within 30 s; its log %s ends with:\n%s", p.Log, tail(p.Log))
+}
+
+// Running tells whether it was started and has not ended.
+func (p *Process) Running() bool {
+	p.mu.Lock()
+	done := p.done
+	p.mu.Unlock()
+	if done == nil {
+		return false
+	}
+	select {
+	case <-done:
+		return false
+	default:
+		return true
+	}
+}
+
+// PID is the process's id while it runs.
+func (p *Process) PID() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cmd.Process.Pid
 }
 
 // Signal sends a signal to the process by its id.
@@ -156,10 +180,7 @@ type Usage struct {
 
 // Usage reads it from /proc.
 func (p *Process) Usage() (Usage, error) {
-	p.mu.Lock()
-	pid := p.cmd.Process.Pid
-	p.mu.Unlock()
-	return UsageOf(pid)
+	return UsageOf(p.PID())
 }
 
 // UsageOf reads a process's use from /proc.

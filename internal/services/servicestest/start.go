@@ -26,6 +26,22 @@ func Redis(t testing.TB, options services.RedisOptions) *services.Redis {
 	return server
 }
 
+// NeedServers skips the test where PostgreSQL or Redis is not installed, or
+// fails it if CI=true.
+func NeedServers(t testing.TB) {
+	t.Helper()
+	for _, part := range services.Parts() {
+		if part.Name != "postgres" && part.Name != "redis" {
+			continue
+		}
+		if err := part.Find(); errors.Is(err, services.ErrMissing) && os.Getenv("CI") != "true" {
+			t.Skipf("skipped: needs %s; apt-get install %s", part.Title, part.Packages[0])
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // Postfix starts a Postfix that is stopped when the test ends. Where it is not
 // installed, or may not be started, the test is skipped, or fails if CI=true.
 func Postfix(t testing.TB, options services.PostfixOptions) *services.Postfix {
