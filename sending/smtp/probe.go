@@ -161,25 +161,28 @@ func (p *probe) replay(heard *transcript, d *opened, err error) (failed bool) {
 func (p *probe) envelope(from, to string) {
 	client := p.dialogue.client
 	defer func() { _ = client.Close() }()
+	_ = client.UpdateDeadline(probeStep)
+	ask := func(name, command, fix string) bool {
+		_, err := client.Text.W.WriteString(command + "\r\n")
+		var res Result
+		if err == nil {
+			err = client.Text.W.Flush()
+		}
+		if err == nil {
+			res, err = readReply(client.Text.R)
+		}
+		if err != nil {
+			return p.step(name, false, err.Error(), "The relay hung up.")
+		}
+		return p.step(name, res.Code/100 == 2, strings.TrimSpace(fmt.Sprintf("%d %s %s", res.Code, res.Enhanced, res.Text)), fix)
+	}
 	if to != "" {
-		err := client.Mail(from)
-		if !p.step("mail", err == nil, saidOf(err, "sender accepted: "+from), "The relay refuses us as a sender: it may want a login, or know us for bad mail. Its answer says which.") {
-			return
-		}
-		err = client.Rcpt(to)
-		if !p.step("rcpt", err == nil, saidOf(err, "recipient accepted"), "A relay that says “relay access denied” wants a login, or must be told to relay for this machine.") {
+		if !ask("mail", "MAIL FROM:<"+from+">", "The relay refuses us as a sender: it may want a login, or know us for bad mail. Its answer says which.") ||
+			!ask("rcpt", "RCPT TO:<"+to+">", "A relay that says “relay access denied” wants a login, or must be told to relay for this machine.") {
 			return
 		}
 	}
-	err := client.Quit()
-	p.step("quit", true, saidOf(err, "goodbye"), "")
-}
-
-func saidOf(err error, otherwise string) string {
-	if err != nil {
-		return err.Error()
-	}
-	return otherwise
+	ask("quit", "QUIT", "")
 }
 
 func greetingFix(greeting string) string {
