@@ -82,7 +82,7 @@ func drillOne(ctx context.Context, o options, d drill, engine, binary, dir strin
 		return r, err
 	}
 	begin := time.Now()
-	if s.campaign, err = s.api.Launch(ctx, s.setup, letterHTML); err != nil {
+	if s.campaign, err = s.api.Launch(ctx, s.setup, letterHTML, ""); err != nil {
 		return r, err
 	}
 	if err := d.play(s); err != nil {

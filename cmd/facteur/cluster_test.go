@@ -83,7 +83,7 @@ func TestCluster_GoesOnWhateverProcessEnds(t *testing.T) {
 		if before := box.Count(); before.Accepted > 0 {
 			box.Reset()
 		}
-		id, err := api.Launch(t.Context(), s, "<p>Hello {{ name }}</p>")
+		id, err := api.Launch(t.Context(), s, "<p>Hello {{ name }}</p>", "")
 		if err != nil {
 			t.Fatal(err)
 		}

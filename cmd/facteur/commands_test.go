@@ -177,7 +177,7 @@ func status(t *testing.T, p *rig.Process, o, admin operator) {
 	if _, err := api.ImportCSV(t.Context(), s.List, rig.CSV(20)); err != nil {
 		t.Fatal(err)
 	}
-	id, err := api.Launch(t.Context(), s, "<p>x</p>")
+	id, err := api.Launch(t.Context(), s, "<p>x</p>", "")
 	if err != nil {
 		t.Fatal(err)
 	}

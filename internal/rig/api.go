@@ -49,6 +49,11 @@ func (a *API) SetUp(ctx context.Context, host string, port, connections int) (s 
 	return s, a.Call(ctx, http.MethodPut, "/throttles/default", map[string]any{}, nil)
 }
 
+// List makes a further list.
+func (a *API) List(ctx context.Context, name string) (string, error) {
+	return a.id(ctx, "/lists", map[string]any{"name": name})
+}
+
 // Import is the state of an import.
 type Import struct {
 	ID      string `json:"id"`
@@ -85,8 +90,9 @@ func (a *API) ImportCSV(ctx context.Context, list string, csv io.Reader) (Import
 }
 
 // Launch makes a campaign with this content and launches it.
-func (a *API) Launch(ctx context.Context, s Setup, html string) (string, error) {
-	id, err := a.id(ctx, "/campaigns", map[string]any{"name": "Drill", "subject": "Hello {{ name }}", "html": html, "list_ids": []string{s.List}, "sender_id": s.Sender})
+// text may be empty: it is then made from the HTML.
+func (a *API) Launch(ctx context.Context, s Setup, html, text string) (string, error) {
+	id, err := a.id(ctx, "/campaigns", map[string]any{"name": "Drill", "subject": "Hello {{ name }}", "html": html, "text": text, "list_ids": []string{s.List}, "sender_id": s.Sender})
 	if err != nil {
 		return "", err
 	}

@@ -1,0 +1,220 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"facteur/internal/rig"
+)
+
+// clicker is who clicks, in a process of its own.
+const clicker = "clicker"
+
+// leave is a line of the table of one-click leaves.
+type leave struct {
+	While string  `json:"while"`
+	N     int     `json:"n"`
+	Rate  float64 `json:"per_s"`
+	P50   float64 `json:"p50_ms"`
+	P99   float64 `json:"p99_ms"`
+	Bad   int64   `json:"not_200"`
+	Left  int64   `json:"left"` // people who have left in the end
+}
+
+// clickers is how many click at once.
+const clickers = 64
+
+// clicks mails people and lets them leave by the links that they got: half of
+// them while nothing else happens, half while another campaign is sent. Each
+// answer comes when the leaving is durable.
+func clicks(ctx context.Context, o options, binary, dir string) ([]leave, error) {
+	box, err := startSandbox(ctx, binary, "0s+0s", 2*o.clicks)
+	if err != nil {
+		return nil, err
+	}
+	defer box.stop()
+	p, err := rig.New(binary, dir+"/clicks", []string{"FACTEUR_LOG_LEVEL=warn"}, "")
+	if err != nil {
+		return nil, err
+	}
+	if err := p.Start(ctx); err != nil {
+		return nil, err
+	}
+	defer func() { _ = p.Kill() }()
+	api := p.API()
+	setup, err := box.setUp(ctx, api, o.connections)
+	if err != nil {
+		return nil, err
+	}
+	links, err := box.links(ctx, api, setup, 2*o.clicks, dir)
+	if err != nil {
+		return nil, err
+	}
+	idle, err := clickAll(ctx, links[0])
+	if err != nil {
+		return nil, err
+	}
+	idle.While = "idle"
+	other := setup
+	if other.List, err = api.List(ctx, "Others"); err != nil {
+		return nil, err
+	}
+	people := 20 * o.clicks
+	if _, err := api.ImportCSV(ctx, other.List, rig.CSV(people)); err != nil {
+		return nil, err
+	}
+	campaign, err := api.Launch(ctx, other, letter(), letterText)
+	if err != nil {
+		return nil, err
+	}
+	time.Sleep(2 * time.Second) // it is under way
+	busy, err := clickAll(ctx, links[1])
+	if err != nil {
+		return nil, err
+	}
+	now, err := api.Campaign(ctx, campaign)
+	if err != nil {
+		return nil, err
+	}
+	busy.While = fmt.Sprintf("while a campaign is sent (%s, %d of %d sent)", now.Status, now.Counts.Sent, people)
+	var list struct {
+		Sizes struct {
+			Unsubscribed int64 `json:"unsubscribed"`
+		} `json:"sizes"`
+	}
+	if err := api.Call(ctx, http.MethodGet, "/lists/"+setup.List, nil, &list); err != nil {
+		return nil, err
+	}
+	idle.Left, busy.Left = int64(o.clicks), list.Sizes.Unsubscribed-int64(o.clicks)
+	fmt.Println("\n| one-click leaves, SQLite | people | a second | p50 ms | p99 ms | not 200 | have left |\n|---|---|---|---|---|---|---|")
+	for _, l := range []leave{idle, busy} {
+		fmt.Printf("| %s | %d | %.0f | %.1f | %.1f | %d | %d |\n", l.While, l.N, l.Rate, l.P50, l.P99, l.Bad, l.Left)
+	}
+	if list.Sizes.Unsubscribed != int64(2*o.clicks) {
+		return nil, fmt.Errorf("%d clicked, %d have left", 2*o.clicks, list.Sizes.Unsubscribed)
+	}
+	return []leave{idle, busy}, nil
+}
+
+// links mails n people and writes the links to leave that they got into two files.
+func (b *box) links(ctx context.Context, api *rig.API, setup rig.Setup, n int, dir string) ([2]string, error) {
+	files := [2]string{dir + "/links0", dir + "/links1"}
+	if _, err := api.ImportCSV(ctx, setup.List, rig.CSV(n)); err != nil {
+		return files, err
+	}
+	id, err := api.Launch(ctx, setup, letter(), letterText)
+	if err != nil {
+		return files, err
+	}
+	if _, err := b.awaitAll(ctx, api, id, int64(n), time.Now()); err != nil {
+		return files, err
+	}
+	var found [2]strings.Builder
+	for i := 1; i <= n; i++ {
+		text, err := fetch(ctx, b.control+"/messages/"+strconv.Itoa(i))
+		if err != nil {
+			return files, err
+		}
+		_, rest, _ := strings.Cut(text, "\r\nList-Unsubscribe: <")
+		link, _, ok := strings.Cut(rest, ">")
+		if !ok {
+			return files, fmt.Errorf("message %d has no link to leave", i)
+		}
+		found[i%2].WriteString(link + "\n")
+	}
+	for i, file := range files {
+		if err := os.WriteFile(file, []byte(found[i].String()), 0o600); err != nil {
+			return files, err
+		}
+	}
+	return files, nil
+}
+
+func fetch(ctx context.Context, url string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return "", err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = res.Body.Close() }()
+	text, err := io.ReadAll(res.Body)
+	return string(text), err
+}
+
+// clickAll runs this program as who clicks.
+func clickAll(ctx context.Context, file string) (l leave, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return l, err
+	}
+	cmd := exec.CommandContext(ctx, self, "-be", clicker, "-to", file, "-connections", strconv.Itoa(clickers))
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return l, err
+	}
+	return l, json.Unmarshal(out, &l)
+}
+
+// click leaves by every link of a file, once, and prints how that went.
+func click(ctx context.Context, file string, at int) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	var links []string
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		links = append(links, lines.Text())
+	}
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: at}, Timeout: time.Minute}
+	took := make([]time.Duration, len(links))
+	var next, bad atomic.Int64
+	var wg sync.WaitGroup
+	begin := time.Now()
+	for range at {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(links)); i = next.Add(1) - 1 {
+				asked := time.Now()
+				if !leaveBy(ctx, client, links[i]) {
+					bad.Add(1)
+				}
+				took[i] = time.Since(asked)
+			}
+		})
+	}
+	wg.Wait()
+	all := time.Since(begin)
+	slices.Sort(took)
+	ms := func(part float64) float64 { return float64(took[int(part*float64(len(took)-1))].Microseconds()) / 1000 }
+	return json.NewEncoder(os.Stdout).Encode(leave{N: len(links), Rate: float64(len(links)) / all.Seconds(), P50: ms(0.5), P99: ms(0.99), Bad: bad.Load()})
+}
+
+func leaveBy(ctx context.Context, client *http.Client, link string) bool {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, link, strings.NewReader("List-Unsubscribe=One-Click"))
+	if err != nil {
+		return false
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	res, err := client.Do(req)
+	if err != nil {
+		return false
+	}
+	_, _ = io.Copy(io.Discard, res.Body)
+	return res.Body.Close() == nil && res.StatusCode == http.StatusOK
+}
