@@ -14,9 +14,30 @@ import (
 	"facteur/throttle"
 )
 
-// planPage is how many people are planned in one transaction: enough to be
-// quick, few enough that senders hardly wait for it.
-const planPage = 2000
+// How many people are planned in one transaction, few enough that senders hardly
+// wait for it, and how many such pages before batches are cut from them: enough
+// that these are not small.
+const (
+	planPage  = 500
+	planPages = 4
+)
+
+// planSome plans a few pages of a campaign that is not planned yet.
+func (s *Scheduler) planSome(ctx context.Context, c Campaign) error {
+	for range planPages {
+		if c.Planned || c.Status != Sending {
+			return nil
+		}
+		if err := s.plan(ctx, c); err != nil {
+			return err
+		}
+		var err error
+		if c, err = s.store.Campaign(ctx, c.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // plan writes the next page of a campaign's deliveries and moves the cursor in
 // the same transaction, so that it may be interrupted anywhere.

@@ -165,10 +165,8 @@ func (s *Scheduler) Tick(ctx context.Context, slow bool) (busy bool, err error) 
 	}
 	sending := running[:0:0]
 	for _, c := range running {
-		if !c.Planned && c.Status == Sending {
-			if err := s.plan(ctx, c); err != nil {
-				return false, err
-			}
+		if err := s.planSome(ctx, c); err != nil {
+			return false, err
 		}
 		if err := s.wake(ctx, c); err != nil {
 			return false, err
