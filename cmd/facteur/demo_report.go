@@ -124,8 +124,11 @@ func (d *demo) next(id string) {
 	fmt.Println("\nLook at it")
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	for _, line := range [][2]string{
-		{"the mails, as their readers see them", d.inbox}, {"a reader's page for leaving", leave},
-		{"every call, to try", d.api.Base + "/docs"}, {"as OpenAPI", d.api.Base + "/openapi.json"}, {"metrics", d.api.Base + "/metrics"},
+		{"the mails, as their readers see them", d.inbox},
+		{"a reader's page for leaving", leave},
+		{"every call, to try", d.api.Base + "/docs"},
+		{"as OpenAPI", d.api.Base + "/openapi.json"},
+		{"metrics", d.api.Base + "/metrics"},
 	} {
 		_, _ = fmt.Fprintf(w, "  %s\t%s\n", line[0], line[1])
 	}

@@ -235,7 +235,7 @@ service auth {
 	}
 	if !until(func() bool { _, err := os.Stat(filepath.Join(folder, "auth")); return err == nil || !p.dovecot.alive() }, startPatience) || !p.dovecot.alive() {
 		text, _ := os.ReadFile(filepath.Join(folder, "dovecot.log"))
-		return fmt.Errorf("Dovecot did not start; its log ends:\n%s", text)
+		return fmt.Errorf("start Dovecot: it did not answer; its log ends:\n%s", text)
 	}
 	return nil
 }

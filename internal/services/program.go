@@ -33,7 +33,7 @@ func programPart(part Part, find func() (string, error)) Part {
 func FindChromium() (string, error) {
 	path, err := exec.LookPath("chromium")
 	if err != nil {
-		return "", fmt.Errorf("Chromium (chromium, on PATH): %w", ErrMissing)
+		return "", fmt.Errorf("find Chromium (chromium, on PATH): %w", ErrMissing)
 	}
 	return path, nil
 }
