@@ -66,7 +66,7 @@ fuzz: compiler ## each fuzz target for FUZZTIME=1m
 	if [ -n "$$failed" ]; then echo "fuzz: failed:$$failed" >&2; exit 1; fi
 
 .PHONY: cluster
-cluster: build ## PostgreSQL, Redis and six processes on loopback, as docker-compose.yml has them, until Ctrl-C
+cluster: build ## PostgreSQL, Redis, a sandbox and five processes on loopback, as docker-compose.yml has them, until Ctrl-C
 	$(services) --need postgres,redis -- go run ./cmd/cluster
 
 .PHONY: drill
