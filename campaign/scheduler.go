@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"facteur/internal/database"
@@ -31,9 +32,12 @@ type Scheduler struct {
 	patience Patience
 	log      *slog.Logger
 	nudge    chan struct{}
-	lease    *database.Lease
-	renewed  time.Time
+	duties   []Duty
 	metrics  *schedulerMetrics
+
+	mu      sync.Mutex
+	lease   *database.Lease // nil: another leads, or nobody
+	renewed time.Time
 }
 
 // NewScheduler leads or waits once [Scheduler.Run] is called.
@@ -54,9 +58,14 @@ func (s *Scheduler) Run(ctx context.Context) {
 	var slow time.Time
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	var attending sync.WaitGroup
+	for _, d := range s.duties {
+		attending.Go(func() { s.attend(ctx, d) })
+	}
 	for {
 		select {
 		case <-ctx.Done():
+			attending.Wait()
 			s.resign()
 			return
 		case <-s.nudge:
@@ -82,7 +91,7 @@ func (s *Scheduler) report(ctx context.Context, err error, wait *time.Duration) 
 	switch {
 	case err == nil || ctx.Err() != nil:
 	case errors.Is(err, database.ErrStale):
-		s.lease = nil
+		s.hold(nil)
 		s.metrics.leads.Store(false)
 		s.log.Warn("another scheduler leads now")
 	default:
@@ -93,7 +102,7 @@ func (s *Scheduler) report(ctx context.Context, err error, wait *time.Duration) 
 
 // lead holds or tries to get the lease.
 func (s *Scheduler) lead(ctx context.Context) bool {
-	if s.lease == nil {
+	if !s.leads() {
 		lease, err := s.store.db.Acquire(ctx, schedulerLease, s.process.Session(), leaseTTL)
 		if err != nil {
 			if errors.Is(err, database.ErrConflict) {
@@ -104,11 +113,11 @@ func (s *Scheduler) lead(ctx context.Context) bool {
 			}
 			return false
 		}
-		s.lease, s.renewed = lease, time.Now()
+		s.hold(lease)
 		s.metrics.leads.Store(true)
 		s.log.Info("scheduler leads")
 	}
-	if time.Since(s.renewed) > leaseTTL/3 {
+	if s.sinceRenewed() > leaseTTL/3 {
 		if err := s.write(ctx, func(*database.Tx) error { return nil }); err != nil {
 			wait := idleTick
 			s.report(ctx, err, &wait)
@@ -118,28 +127,60 @@ func (s *Scheduler) lead(ctx context.Context) bool {
 	return true
 }
 
+// leads tells whether this process holds the lease, as far as it knows.
+func (s *Scheduler) leads() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lease != nil
+}
+
+// hold takes over a lease, or none.
+func (s *Scheduler) hold(l *database.Lease) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lease, s.renewed = l, time.Now()
+}
+
+func (s *Scheduler) held() *database.Lease {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lease
+}
+
+func (s *Scheduler) sinceRenewed() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Since(s.renewed)
+}
+
 func (s *Scheduler) resign() {
-	if s.lease == nil {
+	if !s.leads() {
 		return
 	}
 	s.metrics.leads.Store(false)
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	if err := s.lease.Release(ctx, s.store.db); err != nil {
+	if err := s.held().Release(ctx, s.store.db); err != nil {
 		s.log.Warn("give up the scheduler lease", "error", err)
 	}
 }
 
 // write is every change of the scheduler: fenced.
 func (s *Scheduler) write(ctx context.Context, change func(tx *database.Tx) error) error {
+	lease := s.held()
+	if lease == nil {
+		return database.ErrStale
+	}
 	err := s.store.db.Write(ctx, func(tx *database.Tx) error {
-		if err := s.lease.Renew(ctx, tx); err != nil {
+		if err := lease.Renew(ctx, tx); err != nil {
 			return err
 		}
 		return change(tx)
 	})
 	if err == nil {
+		s.mu.Lock()
 		s.renewed = time.Now()
+		s.mu.Unlock()
 	}
 	return err
 }

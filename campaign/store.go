@@ -17,6 +17,7 @@ type Store struct {
 	people  *subscribers.Store
 	senders *sending.Store
 	pace    *throttle.Store
+	cap     Cap
 }
 
 // NewStore reads and writes db; the other stores own what campaigns refer to.
@@ -26,7 +27,9 @@ func NewStore(db *database.DB, people *subscribers.Store, senders *sending.Store
 
 // With is the store inside a transaction.
 func (s *Store) With(tx *database.Tx) *Store {
-	return &Store{q: tx, db: s.db, people: s.people, senders: s.senders, pace: s.pace}
+	joined := *s
+	joined.q = tx
+	return &joined
 }
 
 // Sender is as whom a campaign would be sent now.

@@ -9,6 +9,8 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"slices"
+	"strings"
 
 	"facteur/internal/database"
 
@@ -19,13 +21,26 @@ import (
 //go:embed *.sql
 var files embed.FS
 
+// without hides the files of the other engine: NNNN_x.sqlite.sql stands beside
+// NNNN_x.postgres.sql where the two have no text in common.
+type without struct {
+	fs.FS
+	ending string
+}
+
+// Glob implements [fs.GlobFS].
+func (w without) Glob(pattern string) ([]string, error) {
+	names, err := fs.Glob(w.FS, pattern)
+	return slices.DeleteFunc(names, func(name string) bool { return strings.HasSuffix(name, w.ending) }), err
+}
+
 // Up brings the schema to the newest version this program knows. On
 // PostgreSQL a session lock lets one of several starting processes do it.
 func Up(ctx context.Context, db *database.DB) error {
-	dialect, texts := goose.DialectSQLite3, fs.FS(onSQLite{files})
+	dialect, texts := goose.DialectSQLite3, fs.FS(onSQLite{without{files, ".postgres.sql"}})
 	var options []goose.ProviderOption
 	if db.Engine() == database.Postgres {
-		dialect, texts = goose.DialectPostgres, fs.FS(files)
+		dialect, texts = goose.DialectPostgres, fs.FS(without{files, ".sqlite.sql"})
 		locker, err := lock.NewPostgresSessionLocker()
 		if err != nil {
 			return fmt.Errorf("prepare migrations: %w", err)

@@ -45,6 +45,7 @@ func TestUp_BringsAnEmptyDatabaseToTheNewestVersionOnce(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatal("no migrations", err)
 	}
+	files = slices.DeleteFunc(files, func(name string) bool { return strings.HasSuffix(name, ".postgres.sql") })
 	eachEmpty(t, func(t *testing.T, url string) {
 		db := open(t, url)
 		for range 2 {
@@ -102,12 +103,19 @@ func TestFiles_KeepToThePortableSubset(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	name := regexp.MustCompile(`^\d{4}_[a-z]+\.sql$`)
+	files = slices.DeleteFunc(files, func(name string) bool { return strings.HasSuffix(name, ".postgres.sql") })
+	name := regexp.MustCompile(`^\d{4}_[a-z_]+(\.sqlite)?\.sql$`)
 	column := regexp.MustCompile(`(?m)^    ([a-z_]+)\s+([A-Z]+(?: PRECISION)?)\b(.*)$`)
 	types := []string{"TEXT", "BIGINT", "BOOLEAN", "DOUBLE PRECISION", "JSONB"}
 	for i, file := range files {
 		if !name.MatchString(file) || file[:4] != fmt.Sprintf("%04d", i+1) {
 			t.Errorf("%s: want files numbered without a gap, one subject each", file)
+		}
+		if base, pair := strings.CutSuffix(file, ".sqlite.sql"); pair {
+			if _, err := os.Stat(base + ".postgres.sql"); err != nil {
+				t.Errorf("%s has no text for PostgreSQL: %v", file, err)
+			}
+			continue
 		}
 		text, err := os.ReadFile(file)
 		if err != nil {

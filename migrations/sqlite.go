@@ -30,6 +30,9 @@ func (o onSQLite) Open(name string) (fs.File, error) {
 	return &file{Reader: bytes.NewReader(text), name: name}, nil
 }
 
+// Glob implements [fs.GlobFS].
+func (o onSQLite) Glob(pattern string) ([]string, error) { return fs.Glob(o.FS, pattern) }
+
 // file is one rewritten text; it is its own [fs.FileInfo].
 type file struct {
 	*bytes.Reader

@@ -35,8 +35,13 @@ type Letter struct {
 
 const letterColumns = `id, kind, campaign_id, subscriber_id, sender_id, email, message, status, not_before, attempts, doubts, relay_id, code, enhanced, answer, created_at, settled_at`
 
-// TestLetter is the kind of a campaign's test send.
-const TestLetter = "test"
+// The kinds of letters.
+const (
+	TestLetter         = "test"         // a campaign's test send
+	ConfirmationLetter = "confirmation" // asks for the yes of a double opt-in
+	AlreadyLetter      = "already"      // says that there is nothing to confirm
+	AccessLetter       = "access"       // a fresh link to one's preferences
+)
 
 // WriteLetter adds a letter; the urgent queue takes it from there. The
 // caller has composed its message under the letter's id, from [database.DB.NewID].
@@ -66,6 +71,27 @@ func (s *Store) Letters(ctx context.Context, campaignID int64, limit int) ([]Let
 	var all []Letter
 	err := s.q.Select(ctx, &all, `SELECT `+letterColumns+` FROM letters WHERE campaign_id = ? ORDER BY id DESC LIMIT ?`, campaignID, limit)
 	return all, err
+}
+
+// LettersTo are the letters to one person, without their messages.
+func (s *Store) LettersTo(ctx context.Context, subscriberID int64) ([]Letter, error) {
+	var all []Letter
+	err := s.q.Select(ctx, &all, `SELECT id, kind, campaign_id, subscriber_id, sender_id, email, '' AS message, status, not_before, attempts, doubts, relay_id, code, enhanced, answer, created_at, settled_at
+		FROM letters WHERE subscriber_id = ? ORDER BY id`, subscriberID)
+	return all, err
+}
+
+// EraseLetters removes the letters to a person who is erased, whether they
+// were sent or not.
+func (s *Store) EraseLetters(ctx context.Context, tx *database.Tx, subscriberID int64) error {
+	_, err := tx.Exec(ctx, `DELETE FROM letters WHERE subscriber_id = ?`, subscriberID)
+	return err
+}
+
+// ForgetLetters removes letters that were done before a time (Unix
+// milliseconds), at most limit of them, and returns how many.
+func (s *Store) ForgetLetters(ctx context.Context, tx *database.Tx, before int64, limit int) (int64, error) {
+	return tx.Exec(ctx, `DELETE FROM letters WHERE id IN (SELECT id FROM letters WHERE created_at < ? AND status NOT IN ('queued', 'sending', 'deferred') ORDER BY id LIMIT ?)`, before, limit)
 }
 
 // TakeLetter gives a due letter to one execution in a process; false when

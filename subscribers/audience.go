@@ -11,7 +11,7 @@ type Member struct {
 	ID     int64
 	Domain string // of the address, an A-label
 	Lists  []int  // positions of the lists through which they may be mailed
-	// Excluded is why they are left out: "suppressed", "unconfirmed",
+	// Excluded is why they are left out: "suppressed", "unconfirmed", "paused",
 	// "unsubscribed" or "confirmed_later"; "" when they are not.
 	Excluded string
 }
@@ -22,6 +22,7 @@ type audienceRow struct {
 	ConfirmedAt  int64
 	Key          string
 	Suppressed   bool
+	PausedUntil  int64
 }
 
 // Audience reads the next people of the lists in the order of their ids,
@@ -34,11 +35,11 @@ func (s *Store) Audience(ctx context.Context, listIDs []int64, asOf, after int64
 	for i, list := range listIDs {
 		pages[i] = make([]audienceRow, 0, limit)
 		var row audienceRow
-		err := s.db.Scan(ctx, `SELECT s.subscriber_id, s.status, s.confirmed_at, p.key,
+		err := s.db.Scan(ctx, `SELECT s.subscriber_id, s.status, s.confirmed_at, s.paused_until, p.key,
 				EXISTS (SELECT 1 FROM suppressions x WHERE x.key = p.key AND x.list_id = 0) AS suppressed
 			FROM subscriptions s JOIN subscribers p ON p.id = s.subscriber_id
 			WHERE s.list_id = ? AND s.subscriber_id > ? ORDER BY s.subscriber_id LIMIT ?`, []any{list, after, limit},
-			[]any{&row.SubscriberID, (*string)(&row.Status), &row.ConfirmedAt, &row.Key, &row.Suppressed}, func() { pages[i] = append(pages[i], row) })
+			[]any{&row.SubscriberID, (*string)(&row.Status), &row.ConfirmedAt, &row.PausedUntil, &row.Key, &row.Suppressed}, func() { pages[i] = append(pages[i], row) })
 		if err != nil {
 			return nil, err
 		}
@@ -47,6 +48,7 @@ func (s *Store) Audience(ctx context.Context, listIDs []int64, asOf, after int64
 		}
 	}
 	found := map[int64]*Member{}
+	now := s.db.Now().UnixMilli()
 	for i, page := range pages {
 		for _, row := range page {
 			if row.SubscriberID > horizon {
@@ -58,7 +60,7 @@ func (s *Store) Audience(ctx context.Context, listIDs []int64, asOf, after int64
 				m = &Member{ID: row.SubscriberID, Domain: domain}
 				found[row.SubscriberID] = m
 			}
-			m.see(i, row, asOf)
+			m.see(i, row, asOf, now)
 		}
 	}
 	members := make([]Member, 0, len(found))
@@ -73,14 +75,17 @@ func (s *Store) Audience(ctx context.Context, listIDs []int64, asOf, after int64
 }
 
 // see takes in the person's row of one list.
-func (m *Member) see(list int, row audienceRow, asOf int64) {
+func (m *Member) see(list int, row audienceRow, asOf, now int64) {
 	switch {
 	case row.Suppressed:
 		m.Excluded = Suppressed
+	case row.Status == Confirmed && row.ConfirmedAt <= asOf && row.PausedUntil > now:
+		m.Excluded = OnPause
 	case row.Status == Confirmed && row.ConfirmedAt <= asOf:
 		m.Lists = append(m.Lists, list)
 	case row.Status == Confirmed:
 		m.Excluded = "confirmed_later"
+	case m.Excluded == OnPause:
 	case row.Status == Pending && m.Excluded == "":
 		m.Excluded = "unconfirmed"
 	case m.Excluded == "":

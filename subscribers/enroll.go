@@ -68,6 +68,7 @@ type enrolment struct {
 	first  map[string]int // key → its first person
 	known  []Subscriber   // those there were, as they are
 	said   map[int64]bool // of the known: confirmed on this list already
+	salts  []string       // of those who are added
 }
 
 func (e *enrolment) refuseSuppressed(ctx context.Context) error {
@@ -79,7 +80,11 @@ func (e *enrolment) refuseSuppressed(ctx context.Context) error {
 	if err := e.tx.Select(ctx, &keys, query, args...); err != nil {
 		return err
 	}
-	for _, k := range keys {
+	erased, err := e.store.buried(ctx, e.keys)
+	if err != nil {
+		return err
+	}
+	for _, k := range append(keys, erased...) {
 		e.out[e.first[k]].Err = ErrSuppressed
 	}
 	return nil
@@ -120,13 +125,14 @@ func (e *enrolment) updateKnown(ctx context.Context) error {
 // addNew adds those who were not there.
 func (e *enrolment) addNew(ctx context.Context) error {
 	now := e.store.db.Now().UnixMilli()
+	e.salts = consent.Salts(len(e.people))
 	var fresh []int
 	for _, k := range e.keys {
 		if i := e.first[k]; e.out[i].ID == 0 && e.out[i].Err == nil {
 			fresh = append(fresh, i)
 		}
 	}
-	err := e.tx.Insert(ctx, `INSERT INTO subscribers (`+subscriberColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, len(fresh), func(n int, row *database.Params) {
+	err := e.tx.Insert(ctx, `INSERT INTO subscribers (`+subscriberColumns+`, salt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, len(fresh), func(n int, row *database.Params) {
 		i := fresh[n]
 		p := &e.people[i]
 		e.out[i] = Enrolled{ID: e.store.db.NewID(), Created: true}
@@ -134,7 +140,7 @@ func (e *enrolment) addNew(ctx context.Context) error {
 		if attributes == "" {
 			attributes = "{}"
 		}
-		row.Set(e.out[i].ID, p.Address.String(), p.Address.Key(), p.Name, p.Locale, p.Timezone, attributes, now, now)
+		row.Set(e.out[i].ID, p.Address.String(), p.Address.Key(), p.Name, p.Locale, p.Timezone, attributes, now, now, e.salts[i])
 	})
 	if errors.Is(err, database.ErrConflict) { // somebody else added one this moment: the next try finds them
 		return fmt.Errorf("%w: %w", database.ErrUnavailable, err)

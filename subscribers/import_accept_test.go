@@ -185,13 +185,13 @@ func TestImporter_AnswersBeforeAnybodyIsImported(t *testing.T) {
 			t.Errorf("journal: %s", got)
 		}
 		var ledger struct {
-			Source, Details string
-			StatedAt        int64 `db:"stated_at"`
+			Text     string
+			StatedAt int64 `db:"stated_at"`
 		}
-		if err := db.Get(ctx, &ledger, `SELECT source, details, stated_at FROM consents`); err != nil {
+		if err := db.Get(ctx, &ledger, `SELECT s.text, c.stated_at FROM consents c JOIN statements s ON s.digest = c.statement`); err != nil {
 			t.Fatal(err)
 		}
-		if ledger.Source != "fair" || !strings.Contains(ledger.Details, "Yes, mail me") || ledger.StatedAt != yes.At.UnixMilli() {
+		if !strings.Contains(ledger.Text, `"fair"`) || !strings.Contains(ledger.Text, "Yes, mail me") || ledger.StatedAt != yes.At.UnixMilli() {
 			t.Errorf("ledger: %+v", ledger)
 		}
 	})

@@ -24,35 +24,65 @@ type List struct {
 	Name      string `db:"name"`
 	OptIn     OptIn  `db:"opt_in"`
 	CreatedAt int64  `db:"created_at"` // Unix milliseconds
+	SenderID  int64  `db:"sender_id"`  // as whom its letters go out; 0: the oldest sender
+	Form      bool   `db:"form"`       // its sign-up form is open
 }
+
+const listColumns = `id, name, opt_in, created_at, sender_id, form`
 
 // CreateList adds a list; an empty OptIn means [Double].
 func (s *Store) CreateList(ctx context.Context, tx *database.Tx, l List) (List, error) {
-	if l.Name = strings.TrimSpace(l.Name); l.Name == "" {
-		return List{}, fmt.Errorf("list: name is empty")
-	}
-	if strings.ContainsAny(l.Name, "\r\n\x00") {
-		return List{}, fmt.Errorf("list: name has a line break")
-	}
-	switch l.OptIn {
-	case "":
-		l.OptIn = Double
-	case Double, Single:
-	default:
-		return List{}, fmt.Errorf("list: opt_in %q is unknown: want double or single", l.OptIn)
+	if err := l.check(); err != nil {
+		return List{}, err
 	}
 	l.ID, l.CreatedAt = s.db.NewID(), s.db.Now().UnixMilli()
-	_, err := tx.Exec(ctx, `INSERT INTO lists (id, name, opt_in, created_at) VALUES (?, ?, ?, ?)`, l.ID, l.Name, string(l.OptIn), l.CreatedAt)
+	_, err := tx.Exec(ctx, `INSERT INTO lists (`+listColumns+`) VALUES (?, ?, ?, ?, ?, ?)`, l.ID, l.Name, string(l.OptIn), l.CreatedAt, l.SenderID, l.Form)
 	if err != nil {
 		return List{}, err
 	}
 	return l, journal.Write(ctx, tx, "create", "list", l.ID, map[string]any{"name": l.Name, "opt_in": l.OptIn})
 }
 
+// UpdateList replaces a list's settings.
+func (s *Store) UpdateList(ctx context.Context, tx *database.Tx, l List) (List, error) {
+	if err := l.check(); err != nil {
+		return List{}, err
+	}
+	n, err := tx.Exec(ctx, `UPDATE lists SET name = ?, opt_in = ?, sender_id = ?, form = ? WHERE id = ?`, l.Name, string(l.OptIn), l.SenderID, l.Form, l.ID)
+	if err == nil && n == 0 {
+		err = database.ErrNotFound
+	}
+	if err != nil {
+		return List{}, fmt.Errorf("list %d: %w", l.ID, err)
+	}
+	if err := journal.Write(ctx, tx, "update", "list", l.ID, map[string]any{"name": l.Name, "opt_in": l.OptIn, "form": l.Form}); err != nil {
+		return List{}, err
+	}
+	return s.With(tx).List(ctx, l.ID)
+}
+
+// check sets what is left out and refuses what cannot be.
+func (l *List) check() error {
+	if l.Name = strings.TrimSpace(l.Name); l.Name == "" {
+		return fmt.Errorf("list: name is empty")
+	}
+	if strings.ContainsAny(l.Name, "\r\n\x00") {
+		return fmt.Errorf("list: name has a line break")
+	}
+	switch l.OptIn {
+	case "":
+		l.OptIn = Double
+	case Double, Single:
+	default:
+		return fmt.Errorf("list: opt_in %q is unknown: want double or single", l.OptIn)
+	}
+	return nil
+}
+
 // List finds a list by id.
 func (s *Store) List(ctx context.Context, id int64) (List, error) {
 	var l List
-	err := s.q.Get(ctx, &l, `SELECT id, name, opt_in, created_at FROM lists WHERE id = ?`, id)
+	err := s.q.Get(ctx, &l, `SELECT `+listColumns+` FROM lists WHERE id = ?`, id)
 	if err != nil {
 		return List{}, fmt.Errorf("list %d: %w", id, err)
 	}
@@ -62,7 +92,7 @@ func (s *Store) List(ctx context.Context, id int64) (List, error) {
 // Lists pages through the lists by id, after the given one.
 func (s *Store) Lists(ctx context.Context, after int64, limit int) ([]List, error) {
 	var lists []List
-	err := s.q.Select(ctx, &lists, `SELECT id, name, opt_in, created_at FROM lists WHERE id > ? ORDER BY id LIMIT ?`, after, limit)
+	err := s.q.Select(ctx, &lists, `SELECT `+listColumns+` FROM lists WHERE id > ? ORDER BY id LIMIT ?`, after, limit)
 	return lists, err
 }
 

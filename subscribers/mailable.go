@@ -14,6 +14,10 @@ type Ask struct {
 	SubscriberID int64
 	Key          string
 	Lists        []int64
+
+	// EveryDays is part of the answer: the person wants at most one campaign
+	// in so many days; 0: they have not said.
+	EveryDays int64
 }
 
 // The gate's answers besides [Mailable].
@@ -21,40 +25,55 @@ const (
 	Mailable   = ""
 	Suppressed = "suppressed"
 	Left       = "unsubscribed"
+	OnPause    = "paused"    // at their wish, for a while
+	TooOften   = "frequency" // they, or the installation, want fewer mails; see campaign.Store.TooSoon
 )
 
-// Mailable answers each ask with [Mailable] or the reason why not. Inside the
-// transaction that begins the message, after [database.Tx.Gate], this is the
-// authority: an opt-out that has committed wins.
+// Mailable answers each ask with [Mailable] or the reason why not, and fills in
+// its EveryDays. Inside the transaction that begins the message, after
+// [database.Tx.Gate], this is the authority: an opt-out that has committed wins.
 func (s *Store) Mailable(ctx context.Context, tx *database.Tx, asks []Ask) ([]string, error) {
 	answers := make([]string, len(asks))
 	type pair struct{ ask, list int }
 	pairs := make([]pair, 0, len(asks))
 	for i, a := range asks {
-		answers[i] = Left
+		answers[i], asks[i].EveryDays = Left, 0
 		for l := range a.Lists {
 			pairs = append(pairs, pair{i, l})
 		}
 	}
 	var status string
-	err := tx.Find(ctx, `SELECT CASE WHEN EXISTS (SELECT 1 FROM suppressions WHERE key = ? AND list_id = 0) THEN 'suppressed' ELSE status END
+	var every int64
+	now := s.db.Now().UnixMilli()
+	err := tx.Find(ctx, `SELECT CASE WHEN EXISTS (SELECT 1 FROM suppressions WHERE key = ? AND list_id = 0) THEN 'suppressed'
+			WHEN status = 'confirmed' AND paused_until > ? THEN 'paused' ELSE status END, every_days
 		FROM subscriptions WHERE list_id = ? AND subscriber_id = ?`, len(pairs),
 		func(i int, p *database.Params) {
 			a := &asks[pairs[i].ask]
-			p.Set(a.Key, a.Lists[pairs[i].list], a.SubscriberID)
-		}, []any{&status},
+			p.Set(a.Key, now, a.Lists[pairs[i].list], a.SubscriberID)
+		}, []any{&status, &every},
 		func(i int, ok bool) {
 			if !ok {
 				return
 			}
-			switch status {
-			case string(Confirmed):
-				answers[pairs[i].ask] = Mailable
-			case Suppressed:
-				answers[pairs[i].ask] = Suppressed
+			at := pairs[i].ask
+			asks[at].EveryDays = max(asks[at].EveryDays, every)
+			switch {
+			case status == string(Confirmed):
+				answers[at] = Mailable
+			case status == Suppressed:
+				answers[at] = Suppressed
+			case status == OnPause && answers[at] == Left:
+				answers[at] = OnPause
 			}
 		})
 	return answers, err
+}
+
+// Hold keeps everybody else from counting these people's mails until the
+// transaction ends. ids must be in order, so that two never wait for each other.
+func (s *Store) Hold(ctx context.Context, tx *database.Tx, ids []int64) error {
+	return tx.Each(ctx, `UPDATE subscribers SET updated_at = updated_at WHERE id = ?`, len(ids), func(i int, p *database.Params) { p.Set(ids[i]) }, nil)
 }
 
 // noted leaves word of a no for the senders' [Noes].

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"facteur/internal/database"
+	"facteur/internal/keyring"
 )
 
 // Sentinels of this package.
@@ -12,19 +13,21 @@ var (
 	ErrSuppressed = errors.New("address is suppressed")
 	// ErrLeft is a person who has left the list; only their own new yes brings them back.
 	ErrLeft = errors.New("person has left this list")
-	// ErrNoConsent is a person brought to a double opt-in list without a stated consent.
-	ErrNoConsent = errors.New("consent is not stated")
 )
 
 // Store keeps this package's tables. Its methods that change something take
 // the transaction they belong to.
 type Store struct {
-	q  database.Queryer
-	db *database.DB
+	q    database.Queryer
+	db   *database.DB
+	keys *keyring.Keyring // nil: nobody can be erased
 }
 
 // NewStore reads and writes db.
 func NewStore(db *database.DB) *Store { return &Store{q: db, db: db} }
 
+// Keyed is the store with the keys under which erased addresses are remembered.
+func (s *Store) Keyed(k *keyring.Keyring) *Store { return &Store{q: s.q, db: s.db, keys: k} }
+
 // With is the store inside a transaction.
-func (s *Store) With(tx *database.Tx) *Store { return &Store{q: tx, db: s.db} }
+func (s *Store) With(tx *database.Tx) *Store { return &Store{q: tx, db: s.db, keys: s.keys} }

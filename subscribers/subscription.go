@@ -26,9 +26,25 @@ type Subscription struct {
 	Status       Status `db:"status"`
 	ConfirmedAt  int64  `db:"confirmed_at"` // Unix milliseconds, 0: never
 	ChangedAt    int64  `db:"changed_at"`
+	LeftAt       int64  `db:"left_at"`      // the last no, 0: never; only the person's own yes outweighs it
+	PausedUntil  int64  `db:"paused_until"` // at the person's wish
+	EveryDays    int64  `db:"every_days"`   // at most one campaign in so many days; 0: no wish
 }
 
-const subscriptionColumns = `list_id, subscriber_id, status, confirmed_at, changed_at`
+const subscriptionColumns = `list_id, subscriber_id, status, confirmed_at, changed_at, left_at, paused_until, every_days`
+
+// Left tells that the person said no and has not come back.
+func (s *Subscription) Left() bool { return s.LeftAt > 0 && s.Status != Confirmed }
+
+// Subscription finds where a person stands with a list.
+func (s *Store) Subscription(ctx context.Context, listID, subscriberID int64) (Subscription, error) {
+	var sub Subscription
+	err := s.q.Get(ctx, &sub, `SELECT `+subscriptionColumns+` FROM subscriptions WHERE list_id = ? AND subscriber_id = ?`, listID, subscriberID)
+	if err != nil {
+		return Subscription{}, fmt.Errorf("subscription of %d to list %d: %w", subscriberID, listID, err)
+	}
+	return sub, nil
+}
 
 // Subscriptions lists where a person stands with each list.
 func (s *Store) Subscriptions(ctx context.Context, subscriberID int64) ([]Subscription, error) {
@@ -61,7 +77,7 @@ func (e *enrolment) refuseLeft(ctx context.Context, yes consent.Statement, renew
 		switch i := at[s.SubscriberID]; {
 		case s.Status == Confirmed:
 			e.said[s.SubscriberID] = true
-		case s.Status == Unsubscribed && !(renewed && yes.At.UnixMilli() > s.ChangedAt) && e.out[i].Err == nil:
+		case s.Left() && !(renewed && yes.At.UnixMilli() > s.LeftAt) && e.out[i].Err == nil:
 			e.out[i].Err = ErrLeft
 		}
 	}
@@ -87,19 +103,65 @@ func (e *enrolment) confirm(ctx context.Context, ids []int64, yes consent.Statem
 	if renewed {
 		until = yes.At.UnixMilli()
 	}
-	err := e.tx.Insert(ctx, fmt.Sprintf(`INSERT INTO subscriptions (`+subscriptionColumns+`) VALUES (?, ?, 'confirmed', ?, ?) ON CONFLICT (list_id, subscriber_id) DO UPDATE SET
+	err := e.tx.Insert(ctx, fmt.Sprintf(`INSERT INTO subscriptions (list_id, subscriber_id, status, confirmed_at, changed_at) VALUES (?, ?, 'confirmed', ?, ?) ON CONFLICT (list_id, subscriber_id) DO UPDATE SET
 		status = excluded.status, confirmed_at = excluded.confirmed_at, changed_at = excluded.changed_at
-		WHERE subscriptions.status <> 'unsubscribed' OR subscriptions.changed_at < %d`, until), len(ids), func(i int, p *database.Params) {
+		WHERE subscriptions.status = 'confirmed' OR subscriptions.left_at = 0 OR subscriptions.left_at < %d`, until), len(ids), func(i int, p *database.Params) {
 		p.Set(e.list, ids[i], now, now)
 	})
 	if err != nil {
 		return err
 	}
+	who, err := e.who(ctx)
+	if err != nil {
+		return err
+	}
 	entries := make([]consent.Entry, len(ids))
 	for i, id := range ids {
-		entries[i] = consent.Entry{SubscriberID: id, ListID: e.list, Act: consent.Given, Statement: yes}
+		entries[i] = consent.Entry{SubscriberID: id, ListID: e.list, Act: consent.Given, Statement: yes, Person: who[id]}
 	}
 	return consent.Record(ctx, e.tx, entries)
+}
+
+// who are the persons of the enrolment, as the ledger binds its rows to them.
+func (e *enrolment) who(ctx context.Context) (map[int64]consent.Person, error) {
+	who := make(map[int64]consent.Person, len(e.people))
+	var known []int64
+	for key, i := range e.first {
+		switch o := e.out[i]; {
+		case o.Err != nil:
+		case o.Created:
+			who[o.ID] = consent.Person{Salt: e.salts[i], Key: key}
+		default:
+			known = append(known, o.ID)
+		}
+	}
+	if len(known) == 0 {
+		return who, nil
+	}
+	old, err := e.store.persons(ctx, known)
+	for id, p := range old {
+		who[id] = p
+	}
+	return who, err
+}
+
+// persons are people as the ledger binds its rows to them; who is gone is left out.
+func (s *Store) persons(ctx context.Context, ids []int64) (map[int64]consent.Person, error) {
+	who := make(map[int64]consent.Person, len(ids))
+	query, args, err := database.In(`SELECT id, salt, key FROM subscribers WHERE id IN (?)`, ids)
+	if err != nil {
+		return nil, err
+	}
+	var rows []struct {
+		ID   int64  `db:"id"`
+		Salt string `db:"salt"`
+		Key  string `db:"key"`
+	}
+	err = s.q.Select(ctx, &rows, query, args...)
+	for _, r := range rows {
+		who[r.ID] = consent.Person{Salt: r.Salt, Key: r.Key}
+	}
+	return who, err
 }
 
 // Leave ends a person's subscriptions to the given lists and reports whether
@@ -123,8 +185,8 @@ func (s *Store) Leave(ctx context.Context, tx *database.Tx, subscriberID int64, 
 		return false, fmt.Errorf("leave: %w", err)
 	}
 	// A no said again is the younger one: a yes from before it does not undo it.
-	query, args, err = database.In(`UPDATE subscriptions SET status = ?, changed_at = ? WHERE subscriber_id = ? AND list_id IN (?)`,
-		string(Unsubscribed), now.UnixMilli(), subscriberID, listIDs)
+	query, args, err = database.In(`UPDATE subscriptions SET status = ?, changed_at = ?, left_at = ? WHERE subscriber_id = ? AND list_id IN (?)`,
+		string(Unsubscribed), now.UnixMilli(), now.UnixMilli(), subscriberID, listIDs)
 	if err != nil {
 		return false, err
 	}
@@ -134,9 +196,16 @@ func (s *Store) Leave(ctx context.Context, tx *database.Tx, subscriberID int64, 
 	if len(left) == 0 {
 		return false, nil
 	}
+	who, err := s.With(tx).persons(ctx, []int64{subscriberID})
+	if err != nil {
+		return false, err
+	}
 	entries := make([]consent.Entry, len(left))
 	for i, list := range left {
-		entries[i] = consent.Entry{SubscriberID: subscriberID, ListID: list, Act: consent.Withdrawn, Statement: consent.Statement{Source: source, At: now}}
+		entries[i] = consent.Entry{
+			SubscriberID: subscriberID, ListID: list, Act: consent.Withdrawn, Person: who[subscriberID],
+			Statement: consent.Statement{Source: source, At: now},
+		}
 	}
 	if err := consent.Record(ctx, tx, entries); err != nil {
 		return false, err

@@ -63,7 +63,8 @@ func newHouse(t *testing.T, db *database.DB) *house {
 // withdrawn are the lists of the ledger's withdrawals, with their source.
 func (h *house) withdrawn(source string) (lists []int64) {
 	h.Helper()
-	err := h.db.Select(h.Context(), &lists, `SELECT list_id FROM consents WHERE subscriber_id = ? AND act = 'withdrawn' AND source = ? ORDER BY list_id`, h.person, source)
+	err := h.db.Select(h.Context(), &lists, `SELECT c.list_id FROM consents c JOIN statements s ON s.digest = c.statement WHERE c.subscriber_id = ? AND c.act = 'withdrawn' AND s.text LIKE ? ORDER BY c.list_id`,
+		h.person, `%"source":"`+source+`"%`)
 	if err != nil {
 		h.Fatal(err)
 	}
@@ -85,7 +86,7 @@ func (h *house) mailable(list int64) string {
 
 func (h *house) leave(lists []int64, source string) {
 	h.Helper()
-	if err := h.Leave(h.Context(), h.person, lists, source); err != nil {
+	if err := h.Leave(h.Context(), word(h.person, source), lists); err != nil {
 		h.Fatal(err)
 	}
 }
@@ -147,7 +148,7 @@ func TestOptOut_OfNobodyOrNothingChangesNothing(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, db *database.DB) {
 		h := newHouse(t, db)
 		h.leave(nil, "page")
-		if err := h.Leave(t.Context(), h.person+1, h.lists, "page"); err != nil {
+		if err := h.Leave(t.Context(), word(h.person+1, "page"), h.lists); err != nil {
 			t.Errorf("somebody unknown: %v", err)
 		}
 		if h.mailable(h.lists[0]) != subscribers.Mailable || h.withdrawn("page") != nil {
@@ -160,7 +161,7 @@ func TestOptOut_IsNotToldWhenItIsNotDurable(t *testing.T) {
 	h := newHouse(t, databasetest.New(t))
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := h.Leave(gone, h.person, h.lists, "page"); !errors.Is(err, context.Canceled) {
+	if err := h.Leave(gone, word(h.person, "page"), h.lists); !errors.Is(err, context.Canceled) {
 		t.Errorf("with a request that has gone: %v", err)
 	}
 	if h.noes.Has(h.person) || h.withdrawn("page") != nil {
@@ -173,7 +174,7 @@ func TestOptOut_AtOnceFromManyDoorsIsOne(t *testing.T) {
 		h := newHouse(t, db)
 		done := make(chan error)
 		for range 8 {
-			go func() { done <- h.Leave(t.Context(), h.person, h.lists, "one_click") }()
+			go func() { done <- h.Leave(t.Context(), word(h.person, "one_click"), h.lists) }()
 		}
 		for range 8 {
 			if err := <-done; err != nil {
@@ -190,7 +191,7 @@ func TestOptOut_MeasuresHowLongANoTakes(t *testing.T) {
 	h := newHouse(t, databasetest.New(t))
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(h.Metrics()...)
-	if err := h.Leave(t.Context(), h.person, h.lists, "one_click"); err != nil {
+	if err := h.Leave(t.Context(), word(h.person, "one_click"), h.lists); err != nil {
 		t.Fatal(err)
 	}
 	found, err := registry.Gather()
@@ -200,4 +201,8 @@ func TestOptOut_MeasuresHowLongANoTakes(t *testing.T) {
 	if taken := found[0].GetMetric()[0].GetHistogram(); taken.GetSampleCount() != 1 || taken.GetSampleSum() <= 0 {
 		t.Errorf("measured %v", taken)
 	}
+}
+
+func word(person int64, source string) unsubscribe.Word {
+	return unsubscribe.Word{Reference: unsubscribe.Reference{SubscriberID: person}, Source: source}
 }

@@ -2,6 +2,7 @@ package unsubscribe
 
 import (
 	"encoding/binary"
+	"time"
 
 	"facteur/internal/keyring"
 )
@@ -26,7 +27,7 @@ func reference(payload []byte, err error) (Reference, error) {
 	if len(payload) != 16 {
 		return Reference{}, keyring.ErrInvalid
 	}
-	return Reference{int64(binary.BigEndian.Uint64(payload)), int64(binary.BigEndian.Uint64(payload[8:]))}, nil
+	return Reference{number(payload), number(payload[8:])}, nil
 }
 
 // LeaveToken is the signed token of the links that end a subscription. It
@@ -62,3 +63,58 @@ func (r Reference) ReturnAddress(k *keyring.Keyring, domain string) string {
 func (r Reference) MessageID(k *keyring.Keyring, domain string) string {
 	return k.Name(keyring.Message, r.payload()) + "@" + domain
 }
+
+// Request names a sign-up that waits for its confirmation.
+type Request struct {
+	SubscriberID int64
+	ListID       int64
+	AskedAt      time.Time // to the millisecond
+}
+
+// ConfirmToken is the signed token of the link in a confirmation mail. It can
+// confirm this one subscription and nothing else.
+func (r Request) ConfirmToken(k *keyring.Keyring) string {
+	return k.Token(keyring.Confirm, numbers(r.SubscriberID, r.ListID, r.AskedAt.UnixMilli()))
+}
+
+// ParseConfirmToken is the reverse; [keyring.ErrInvalid] for anything we did not sign.
+func ParseConfirmToken(k *keyring.Keyring, token string) (Request, error) {
+	payload, err := k.OpenToken(keyring.Confirm, token)
+	if err != nil || len(payload) != 24 {
+		return Request{}, keyring.ErrInvalid
+	}
+	return Request{number(payload), number(payload[8:]), time.UnixMilli(number(payload[16:]))}, nil
+}
+
+// AccessFor is how long a link to a person's preferences and data is good.
+const AccessFor = time.Hour
+
+// AccessToken is the signed token of a fresh link to a person's preferences
+// and data, sent to their address when they ask for it.
+func AccessToken(k *keyring.Keyring, subscriberID int64, madeAt time.Time) string {
+	return k.Token(keyring.Access, numbers(subscriberID, madeAt.UnixMilli()))
+}
+
+// ParseAccessToken is the reverse; [keyring.ErrInvalid] for anything we did not
+// sign, and for what is older than [AccessFor].
+func ParseAccessToken(k *keyring.Keyring, token string, now time.Time) (subscriberID int64, err error) {
+	payload, err := k.OpenToken(keyring.Access, token)
+	if err != nil || len(payload) != 16 {
+		return 0, keyring.ErrInvalid
+	}
+	age := now.Sub(time.UnixMilli(number(payload[8:])))
+	if age > AccessFor || age < -time.Minute {
+		return 0, keyring.ErrInvalid
+	}
+	return number(payload), nil
+}
+
+func numbers(all ...int64) []byte {
+	var b []byte
+	for _, n := range all {
+		b = binary.BigEndian.AppendUint64(b, uint64(n))
+	}
+	return b
+}
+
+func number(b []byte) int64 { return int64(binary.BigEndian.Uint64(b)) }

@@ -175,17 +175,20 @@ func (b *batch) meet(ctx context.Context, rows []campaign.Delivery) ([]*delivery
 		at[p.ID] = i
 	}
 	now := b.worker.db.Now()
-	list, all := make([]*delivery, len(rows)), make([]delivery, len(rows))
+	list, all := make([]*delivery, 0, len(rows)), make([]delivery, len(rows))
 	for n, r := range rows {
 		i, ok := at[r.SubscriberID]
-		if !ok {
-			return nil, fmt.Errorf("subscriber %d is gone", r.SubscriberID)
+		if !ok { // erased since: the gate refuses them, and asks for nothing but the number
+			if all[n] = (delivery{batch: b, row: r}); !b.worker.recorder.left(&all[n]) {
+				return nil, fmt.Errorf("subscriber %d is gone", r.SubscriberID)
+			}
+			continue
 		}
 		d := &all[n]
-		list[n] = d
+		list = append(list, d)
 		*d = delivery{batch: b, row: r, person: people[i], at: now}
-		if n > 0 && rows[n-1].Lists == r.Lists {
-			d.lists = list[n-1].lists
+		if n > 0 && rows[n-1].Lists == r.Lists && all[n-1].lists != nil {
+			d.lists = all[n-1].lists
 		} else {
 			d.lists = campaign.Reached(r.Lists, b.made.version.ListIDs)
 		}

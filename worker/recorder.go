@@ -385,6 +385,9 @@ func (r *Recorder) lastGate(ctx context.Context, tx *database.Tx, waiting []*tur
 	if err != nil {
 		return nil, err
 	}
+	if err := r.campaigns.TooSoon(ctx, tx, func(i int) int64 { return waiting[i].next.(*delivery).row.CampaignID }, r.asks, answers); err != nil {
+		return nil, err
+	}
 	kept := waiting[:0]
 	var refused []campaign.Attempt
 	var reasons []string
@@ -423,7 +426,11 @@ func (r *Recorder) left(d *delivery) bool {
 		if err := tx.Gate(ctx, false); err != nil {
 			return err
 		}
-		answers, err := r.people.Mailable(ctx, tx, []subscribers.Ask{d.ask()})
+		asks := []subscribers.Ask{d.ask()}
+		answers, err := r.people.Mailable(ctx, tx, asks)
+		if err == nil {
+			err = r.campaigns.TooSoon(ctx, tx, func(int) int64 { return d.row.CampaignID }, asks, answers)
+		}
 		if err != nil || answers[0] == subscribers.Mailable {
 			return err
 		}

@@ -31,7 +31,7 @@ func TestOptOut_NothingBeginsForThePersonAfterwards(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := len(people) - 1; i >= 0; i -= 5 {
-			if err := out.Leave(ctx, people[i].ID, []int64{list}, "test"); err != nil {
+			if err := out.Leave(ctx, unsubscribe.Word{Reference: unsubscribe.Reference{SubscriberID: people[i].ID}, Source: "test"}, []int64{list}); err != nil {
 				t.Fatal(err)
 			}
 			left[people[i].ID] = time.Now().UnixMilli()

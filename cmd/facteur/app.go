@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html/template"
 	"log/slog"
 	"net"
 	"net/url"
@@ -63,6 +64,7 @@ type App struct {
 	campaigns *campaign.Store
 	people    *subscribers.Store
 	importer  *subscribers.Importer
+	greeter   *subscribers.Greeter
 	scheduler *campaign.Scheduler
 	worker    *worker.Worker
 	listener  net.Listener
@@ -74,6 +76,7 @@ type App struct {
 	stopping   atomic.Bool
 	scheduled  chan struct{}
 	imported   chan struct{}
+	greeted    chan struct{}
 	served     chan struct{}
 	pruned     chan struct{}
 	stopped    sync.Once
@@ -219,15 +222,26 @@ func (a *App) wire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.people = subscribers.NewStore(a.db)
+	a.people = subscribers.NewStore(a.db).Keyed(keys)
 	senders := sending.NewStore(a.db, keys)
 	pace := throttle.NewStore(a.db)
-	a.campaigns = campaign.NewStore(a.db, a.people, senders, pace)
+	often, err := campaign.ParseCap(a.config.FrequencyCap)
+	if err != nil {
+		return err
+	}
+	a.campaigns = campaign.NewStore(a.db, a.people, senders, pace).Capped(often)
 	noes := subscribers.NewNoes(a.people)
 	composer := worker.NewComposer(a.campaigns, a.people, keys, a.config.PublicURL)
 	queue := worker.NewQueue(a.redis)
 	a.scheduler = campaign.NewScheduler(a.campaigns, a.process, queue, a.config.patience(), a.log)
 	a.importer = subscribers.NewImporter(a.db, a.people, filepath.Join(a.config.DataDir, "imports"), a.log)
+
+	limits, err := subscribers.ParseSignupLimits(a.config.SignupLimits)
+	if err != nil {
+		return err
+	}
+	scribe := worker.NewScribe(a.db, keys, senders, a.config.PublicURL)
+	a.greeter = subscribers.NewGreeter(a.db, a.people, scribe, limits, a.scheduler.Nudge, a.log)
 
 	var resolver *address.Resolver
 	if a.config.DNS != "" {
@@ -252,6 +266,8 @@ func (a *App) wire(ctx context.Context) error {
 	if a.has(API) {
 		a.imported = make(chan struct{})
 		go func() { defer close(a.imported); a.importer.Run(a.background) }()
+		a.greeted = make(chan struct{})
+		go func() { defer close(a.greeted); a.greeter.Run(a.background) }()
 	}
 	proxies, err := a.config.proxies()
 	if err != nil {
@@ -278,12 +294,14 @@ func (a *App) wire(ctx context.Context) error {
 	return a.listen(ctx, web.Options{
 		Log: a.log, Ready: a.ready, Metrics: a.metrics, MetricsFrom: near,
 		API: api.Options{
-			DB: a.db, Access: tokens, Origin: origin, People: a.people, Importer: a.importer, Sending: senders, Pace: pace,
+			DB: a.db, Access: tokens, Origin: origin, People: a.people, Importer: a.importer, Greeter: a.greeter, Keys: keys, Sending: senders, Pace: pace,
 			Version: version, Self: api.Self{StartedAt: time.Now(), Database: a.db.Name(), Queue: a.queueName(), Ready: a.ready}, Campaigns: a.campaigns, PublicURL: a.config.PublicURL, ComposeTest: composer.Test, ProbeRelay: probe, Nudge: a.scheduler.Nudge, LettersNudge: a.scheduler.Nudge, Log: a.log,
 		},
 		Recipient: recipient.Options{
 			DB: a.db, Keys: keys, Campaigns: a.campaigns, People: a.people, OptOut: optOut,
-			WebVersion: composer.Web, Rate: call.Rate{PerSecond: float64(a.config.RecipientRate), Burst: a.config.RecipientRate}, Origin: origin, Log: a.log,
+			WebVersion: composer.Web, Greeter: a.greeter, LettersReady: scribe.Ready, WriteAccess: scribe.Access, LettersNudge: a.scheduler.Nudge, PublicURL: a.config.PublicURL,
+			Captcha: recipient.Captcha{VerifyURL: a.config.CaptchaURL, Secret: a.config.CaptchaSecret, Widget: template.HTML(a.config.CaptchaWidget)},
+			Rate: call.Rate{PerSecond: float64(a.config.RecipientRate), Burst: a.config.RecipientRate}, Origin: origin, Log: a.log,
 		},
 	})
 }
@@ -361,7 +379,7 @@ func (a *App) Stop() { a.stopped.Do(a.stop) }
 func (a *App) stop() {
 	a.stopping.Store(true) // /readyz says so; /healthz and the recipients' door stay open while we drain
 	a.cancel()
-	await(a.scheduled, a.imported, a.pruned)
+	await(a.scheduled, a.imported, a.greeted, a.pruned)
 	if a.worker != nil {
 		a.worker.Close()
 	}

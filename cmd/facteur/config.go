@@ -16,6 +16,7 @@ import (
 
 	"facteur/campaign"
 	"facteur/internal/keyring"
+	"facteur/subscribers"
 
 	"github.com/alecthomas/kong"
 )
@@ -37,6 +38,12 @@ type Config struct {
 	RetryMost      time.Duration `help:"Longest wait between two tries." env:"FACTEUR_RETRY_MOST" default:"4h" unit:"duration"`
 	RetryGiveUp    time.Duration `help:"A mail deferred for longer fails; the clock stops while its relay rests." env:"FACTEUR_RETRY_GIVE_UP" default:"48h" unit:"duration"`
 	FinalDot       time.Duration `help:"How long a relay may think about a body (RFC 5321: 10 minutes)." env:"FACTEUR_FINAL_DOT" default:"10m" unit:"duration"`
+	SignupLimits   string        `help:"Confirmation mails for one address, network (/24, /48), form and recipient domain in any span of a time; what is not named has no limit." env:"FACTEUR_SIGNUP_LIMITS" default:"address=3/24h,network=20/1h,form=500/1h,domain=100/1h" unit:"scope=N/duration"`
+	InvitationRate int           `help:"People of an import, or of a re-confirmation, who are asked for their yes in an hour." env:"FACTEUR_INVITATION_RATE" default:"1000" unit:"mails/h"`
+	FrequencyCap   string        `help:"Campaigns that one person gets at most in any span of a time, such as 3/168h; empty: no limit. Their own wish holds beside it." env:"FACTEUR_FREQUENCY_CAP" unit:"N/duration"`
+	CaptchaURL     string        `help:"Where the answer to a captcha in a sign-up form is checked, as hCaptcha, Turnstile and reCAPTCHA do; empty: no captcha." env:"FACTEUR_CAPTCHA_URL" unit:"URL"`
+	CaptchaSecret  string        `help:"The secret of your account there." env:"FACTEUR_CAPTCHA_SECRET" unit:"text"`
+	CaptchaWidget  string        `help:"HTML that the sign-up form needs for it." env:"FACTEUR_CAPTCHA_WIDGET" unit:"HTML"`
 	RecipientRate  int           `help:"Requests a second to the recipients' pages from one address; 0: no limit." env:"FACTEUR_RECIPIENT_RATE" default:"200" unit:"requests/s"`
 	TrustedProxies []string      `help:"Networks of our own reverse proxies, separated by commas, whose X-Forwarded-For is believed." env:"FACTEUR_TRUSTED_PROXIES" unit:"CIDR"`
 	MetricsFrom    []string      `help:"Networks that may read /metrics directly and without a token, separated by commas; none: a token is always needed." env:"FACTEUR_METRICS_FROM" default:"127.0.0.0/8,::1/128" unit:"CIDR"`
@@ -45,7 +52,7 @@ type Config struct {
 }
 
 // secrets are settings that no output shows.
-var secrets = []string{"FACTEUR_SECRET_KEY", "FACTEUR_ADMIN_TOKEN"}
+var secrets = []string{"FACTEUR_SECRET_KEY", "FACTEUR_ADMIN_TOKEN", "FACTEUR_CAPTCHA_SECRET"}
 
 // complete fills in what follows from other settings and refuses what cannot
 // work, naming the setting.
@@ -91,6 +98,20 @@ func (c *Config) complete() error {
 	}
 	if _, err := c.metricsFrom(); err != nil {
 		return err
+	}
+	if _, err := subscribers.ParseSignupLimits(c.SignupLimits); err != nil {
+		return fmt.Errorf("FACTEUR_SIGNUP_LIMITS: %w", err)
+	}
+	if _, err := campaign.ParseCap(c.FrequencyCap); err != nil {
+		return fmt.Errorf("FACTEUR_FREQUENCY_CAP: %w", err)
+	}
+	if c.InvitationRate < 1 {
+		return fmt.Errorf("FACTEUR_INVITATION_RATE %d: want 1 or more", c.InvitationRate)
+	}
+	if c.CaptchaURL != "" {
+		if u, err := url.Parse(c.CaptchaURL); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || c.CaptchaSecret == "" {
+			return fmt.Errorf("FACTEUR_CAPTCHA_URL %q: want an address, and its FACTEUR_CAPTCHA_SECRET", c.CaptchaURL)
+		}
 	}
 	if c.RecipientRate < 0 {
 		return fmt.Errorf("FACTEUR_RECIPIENT_RATE %d: want 0 or more", c.RecipientRate)

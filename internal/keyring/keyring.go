@@ -23,6 +23,8 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"facteur/internal/database"
 )
@@ -40,15 +42,29 @@ const (
 	Return  Purpose = "return"  // VERP: the envelope sender of a delivery
 	Message Purpose = "message" // the Message-ID of a delivery
 	View    Purpose = "view"    // the web version of a mail
+	Confirm Purpose = "confirm" // the yes of a double opt-in
+	Access  Purpose = "access"  // a person's preferences and data, for an hour
 )
+
+func purposes() []Purpose { return []Purpose{Leave, Return, Message, View, Confirm, Access} }
 
 const tagSize = 16
 
 // Keyring holds the unsealed keys in memory. Safe for concurrent use.
 type Keyring struct {
-	box    cipher.AEAD
-	newest byte
-	keys   map[byte]map[Purpose]*sync.Pool // of *signer
+	db   *database.DB
+	box  cipher.AEAD
+	held atomic.Pointer[held]
+
+	loading sync.Mutex
+	loaded  time.Time // when the table was read last
+}
+
+// held are the keys as they were read last.
+type held struct {
+	newest    byte
+	keys      map[byte]map[Purpose]*sync.Pool // of *signer
+	tombstone []byte
 }
 
 // signer is a key ready to sign, with room for what it makes: a message's four
@@ -90,46 +106,111 @@ func Open(ctx context.Context, db *database.DB, secret string) (*Keyring, error)
 	if err != nil {
 		return nil, err
 	}
-	k := &Keyring{keys: map[byte]map[Purpose]*sync.Pool{}}
+	k := &Keyring{db: db}
 	if k.box, err = cipher.NewGCM(block); err != nil {
 		return nil, err
 	}
-	return k, k.load(ctx, db)
+	if err := k.add(ctx, 1); err != nil && !errors.Is(err, database.ErrConflict) {
+		return nil, fmt.Errorf("make the first key: %w", err)
+	}
+	return k, k.load(ctx)
 }
 
-func (k *Keyring) load(ctx context.Context, db *database.DB) error {
+// add makes the token key of a number; [database.ErrConflict] if there is one.
+func (k *Keyring) add(ctx context.Context, number int64) error {
 	sealed, err := k.Seal(hex.EncodeToString(random(32)))
 	if err != nil {
 		return err
 	}
-	_, err = db.Exec(ctx, `INSERT INTO keys (purpose, number, sealed, created_at) VALUES ('token', 1, ?, ?) ON CONFLICT (purpose, number) DO NOTHING`,
-		sealed, db.Now().UnixMilli())
-	if err != nil {
-		return fmt.Errorf("make the first key: %w", err)
+	n, err := k.db.Exec(ctx, `INSERT INTO keys (purpose, number, sealed, created_at) VALUES ('token', ?, ?, ?) ON CONFLICT (purpose, number) DO NOTHING`,
+		number, sealed, k.db.Now().UnixMilli())
+	if err == nil && n == 0 {
+		err = database.ErrConflict
 	}
+	return err
+}
+
+// maxKeys is what the one byte in a token can tell apart.
+const maxKeys = 255
+
+// Rotate adds a key and signs with it from now on; other processes follow
+// within [Keyring.Refresh]. What the old keys have signed stays good: the way
+// out in an old mail never closes. It returns the new key's number.
+func (k *Keyring) Rotate(ctx context.Context) (int, error) {
+	if err := k.load(ctx); err != nil {
+		return 0, err
+	}
+	next := int(k.held.Load().newest) + 1
+	if next > maxKeys {
+		return 0, fmt.Errorf("%w: there are %d keys already", database.ErrConflict, maxKeys)
+	}
+	if err := k.add(ctx, int64(next)); err != nil {
+		return 0, err
+	}
+	return next, k.load(ctx)
+}
+
+// Refresh reads the keys that other processes have added.
+func (k *Keyring) Refresh(ctx context.Context) error { return k.load(ctx) }
+
+func (k *Keyring) load(ctx context.Context) error {
+	k.loading.Lock()
+	defer k.loading.Unlock()
 	var rows []struct {
 		Number int64  `db:"number"`
 		Sealed string `db:"sealed"`
 	}
-	if err := db.Select(ctx, &rows, `SELECT number, sealed FROM keys WHERE purpose = 'token' ORDER BY number`); err != nil {
+	if err := k.db.Select(ctx, &rows, `SELECT number, sealed FROM keys WHERE purpose = 'token' ORDER BY number`); err != nil {
 		return fmt.Errorf("read the keys: %w", err)
 	}
+	k.loaded = time.Now()
+	if h := k.held.Load(); h != nil && len(h.keys) == len(rows) {
+		return nil
+	}
+	h := &held{keys: map[byte]map[Purpose]*sync.Pool{}}
 	for _, row := range rows {
 		key, err := k.Unseal(row.Sealed)
 		if err != nil {
 			return fmt.Errorf("key %d: %w", row.Number, err)
 		}
-		k.newest = byte(row.Number)
-		k.keys[k.newest] = map[Purpose]*sync.Pool{}
-		for _, p := range []Purpose{Leave, Return, Message, View} {
+		h.newest = byte(row.Number)
+		h.keys[h.newest] = map[Purpose]*sync.Pool{}
+		for _, p := range purposes() {
 			sub, err := hkdf.Key(sha256.New, []byte(key), nil, "facteur "+string(p), 32)
 			if err != nil {
 				return err
 			}
-			k.keys[k.newest][p] = &sync.Pool{New: func() any { return &signer{mac: hmac.New(sha256.New, sub)} }}
+			h.keys[h.newest][p] = &sync.Pool{New: func() any { return &signer{mac: hmac.New(sha256.New, sub)} }}
+		}
+		if h.tombstone == nil { // of the first key, for good: it must find what it has hashed
+			if h.tombstone, err = hkdf.Key(sha256.New, []byte(key), nil, "facteur tombstone", 32); err != nil {
+				return err
+			}
 		}
 	}
+	k.held.Store(h)
 	return nil
+}
+
+// unknown reads the table again for a key number that is not held: another
+// process may have rotated. At most once in ten seconds, as anybody can make up numbers.
+func (k *Keyring) unknown(number byte) *held {
+	k.loading.Lock()
+	lately := time.Since(k.loaded) < 10*time.Second
+	k.loading.Unlock()
+	if !lately {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		_ = k.load(ctx) // the token is then as good as unknown
+	}
+	return k.held.Load()
+}
+
+// Tombstone is the keyed hash by which an erased address is known again.
+func (k *Keyring) Tombstone(key string) string {
+	mac := hmac.New(sha256.New, k.held.Load().tombstone)
+	mac.Write([]byte(key))
+	return hex.EncodeToString(mac.Sum(nil))
 }
 
 // Seal encrypts a secret for storing.
@@ -190,10 +271,11 @@ func (k *Keyring) OpenName(p Purpose, name string) ([]byte, error) {
 
 // sign lays out: key number (1 byte), payload, tag (16 bytes).
 func (k *Keyring) sign(p Purpose, payload []byte, encode func(dst, src []byte) []byte) string {
-	pool := k.keys[k.newest][p]
+	h := k.held.Load()
+	pool := h.keys[h.newest][p]
 	s := pool.Get().(*signer)
 	defer pool.Put(s)
-	s.raw = append(append(s.raw[:0], k.newest), payload...)
+	s.raw = append(append(s.raw[:0], h.newest), payload...)
 	s.raw = append(s.raw, s.tag(s.raw)...)
 	s.text = encode(s.text[:0], s.raw)
 	return string(s.text)
@@ -211,7 +293,11 @@ func (k *Keyring) verify(p Purpose, raw []byte) ([]byte, error) {
 	if len(raw) < 1+tagSize {
 		return nil, ErrInvalid
 	}
-	pool := k.keys[raw[0]][p]
+	h := k.held.Load()
+	if h.keys[raw[0]] == nil {
+		h = k.unknown(raw[0])
+	}
+	pool := h.keys[raw[0]][p]
 	if pool == nil {
 		return nil, ErrInvalid
 	}

@@ -1,16 +1,11 @@
-// Package consent is the ledger of what each person said about each list,
-// and how we know. Rows are only ever added.
 package consent
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
-
-	"facteur/internal/database"
 )
 
 // Basis is why a person may be mailed (GDPR art. 6, ePrivacy art. 13).
@@ -25,26 +20,29 @@ const (
 	LegitimateInterestB2B Basis = "legitimate_interest_b2b"
 )
 
-var bases = []Basis{DoubleOptIn, OptIn, Customer, Contract, LegitimateInterestB2B}
+// Bases are all that may be stated.
+func Bases() []Basis { return []Basis{DoubleOptIn, OptIn, Customer, Contract, LegitimateInterestB2B} }
 
 // ParseBasis reads a basis by its name.
 func ParseBasis(s string) (Basis, error) {
-	if b := Basis(s); slices.Contains(bases, b) {
+	if b := Basis(s); slices.Contains(Bases(), b) {
 		return b, nil
 	}
-	names := make([]string, len(bases))
-	for i, b := range bases {
+	names := make([]string, len(Bases()))
+	for i, b := range Bases() {
 		names[i] = string(b)
 	}
 	return "", fmt.Errorf("basis %q is unknown: want one of %s", s, strings.Join(names, ", "))
 }
 
-// Statement is a yes that was given elsewhere, as its bringer states it.
+// Statement is a yes or a no as it was said.
 type Statement struct {
 	Basis   Basis
 	Source  string    // where: a form, a shop, a fair
 	At      time.Time // when it was given; not in the future
 	Wording string    // the words agreed to, where known
+	Version int64     // of the list's wording; 0: not one of ours
+	Locale  string    // of the wording, where known
 }
 
 // Check refuses a statement that could not be shown to anybody.
@@ -64,34 +62,29 @@ func (s Statement) Check(now time.Time) error {
 	return nil
 }
 
+// Said is the part of a statement that is kept once, however many said it.
+type Said struct {
+	Source  string `json:"source"`
+	Wording string `json:"wording,omitempty"`
+	Version int64  `json:"wording_version,omitempty"`
+	Locale  string `json:"locale,omitempty"`
+}
+
+// text is the JSON under whose digest it is kept.
+func (s Statement) text() string {
+	b, _ := json.Marshal(Said{s.Source, s.Wording, s.Version, s.Locale}) // texts and a number always marshal
+	return string(b)
+}
+
 // Act is what a person did.
 type Act string
 
 // The acts of the ledger.
 const (
+	Requested Act = "requested" // signed up; no yes yet
 	Given     Act = "given"
 	Withdrawn Act = "withdrawn"
+	Restored  Act = "restored" // took a leaving back within the hour
+	Expired   Act = "expired"  // a sign-up that nobody confirmed
+	Erased    Act = "erased"   // all that was held on the person
 )
-
-// Entry is one row: a person's act about a list.
-type Entry struct {
-	SubscriberID int64
-	ListID       int64
-	Act          Act
-	Statement
-}
-
-// Record adds entries to the ledger in the transaction of their effect.
-func Record(ctx context.Context, tx *database.Tx, entries []Entry) error {
-	now := tx.DB().Now().UnixMilli()
-	return tx.Insert(ctx, `INSERT INTO consents (id, subscriber_id, list_id, act, basis, source, stated_at, recorded_at, details)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, len(entries), func(i int, p *database.Params) {
-		e := entries[i]
-		details := `{}`
-		if e.Wording != "" {
-			text, _ := json.Marshal(map[string]string{"wording": e.Wording})
-			details = string(text)
-		}
-		p.Set(tx.DB().NewID(), e.SubscriberID, e.ListID, string(e.Act), string(e.Basis), e.Source, e.At.UnixMilli(), now, details)
-	})
-}

@@ -63,23 +63,19 @@ func TestRecord_OnlyEverAdds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var rows []struct {
-			Act        string `db:"act"`
-			Basis      string `db:"basis"`
-			Source     string `db:"source"`
-			StatedAt   int64  `db:"stated_at"`
-			RecordedAt int64  `db:"recorded_at"`
-			Wording    string `db:"wording"`
-		}
-		err = db.Select(t.Context(), &rows, `SELECT act, basis, source, stated_at, recorded_at, COALESCE(details ->> 'wording', '') AS wording
-			FROM consents WHERE subscriber_id = 1 AND list_id = 2 ORDER BY id`)
+		rows, err := consent.Of(t.Context(), db, 1)
 		if err != nil || len(rows) != len(entries) {
 			t.Fatalf("%d rows, %v, want %d", len(rows), err, len(entries))
 		}
 		for i, r := range rows {
 			e := entries[i]
-			if r.Act != string(e.Act) || r.Basis != string(e.Basis) || r.Source != e.Source || r.StatedAt != e.At.UnixMilli() || r.Wording != e.Wording || r.RecordedAt < before {
+			if r.Act != e.Act || r.Basis != e.Basis || r.Said.Source != e.Source || r.StatedAt != e.At.UnixMilli() || r.Said.Wording != e.Wording || r.RecordedAt < before {
 				t.Errorf("row %d: %+v, want %+v", i, r, e)
+			}
+		}
+		for _, change := range []string{`UPDATE consents SET act = 'given'`, `DELETE FROM consents`, `UPDATE statements SET text = ''`, `DELETE FROM statements`} {
+			if _, err := db.Exec(t.Context(), change); err == nil || !strings.Contains(err.Error(), "append-only") {
+				t.Errorf("%s: %v, want it refused", change, err)
 			}
 		}
 	})

@@ -8,6 +8,7 @@ import (
 	"facteur/access"
 	"facteur/campaign"
 	"facteur/internal/database"
+	"facteur/internal/keyring"
 	"facteur/sending"
 	"facteur/sending/smtp"
 	"facteur/subscribers"
@@ -24,6 +25,8 @@ type Options struct {
 	Access    *access.Store
 	People    *subscribers.Store
 	Importer  *subscribers.Importer
+	Greeter   *subscribers.Greeter
+	Keys      *keyring.Keyring
 	Sending   *sending.Store
 	Pace      *throttle.Store
 	Campaigns *campaign.Store

@@ -31,7 +31,7 @@ var answers = [...]struct {
 	{sending.ErrInUse, http.StatusConflict, "in_use"},
 	{subscribers.ErrSuppressed, http.StatusConflict, "suppressed"},
 	{subscribers.ErrLeft, http.StatusConflict, "left"},
-	{subscribers.ErrNoConsent, http.StatusUnprocessableEntity, "consent_required"},
+	{subscribers.ErrSignupLimit, http.StatusTooManyRequests, "signup_limit"},
 	{subscribers.ErrBadFile, http.StatusUnprocessableEntity, "bad_file"},
 	{throttle.ErrScope, http.StatusUnprocessableEntity, "unknown_scope"},
 	{access.ErrKeyReused, http.StatusUnprocessableEntity, "idempotency_key_reused"},
@@ -108,6 +108,7 @@ func typed(err error) *Problem {
 	var (
 		ofCampaign *campaign.Invalid
 		ofSending  *sending.Invalid
+		ofPeople   *subscribers.Invalid
 		ofAccess   *access.Invalid
 		ofAddress  *address.Invalid
 		ofContent  *content.Error
@@ -119,6 +120,8 @@ func typed(err error) *Problem {
 		return invalid(ofCampaign.Field, ofCampaign.Reason)
 	case errors.As(err, &ofSending):
 		return invalid(ofSending.Field, ofSending.Reason)
+	case errors.As(err, &ofPeople):
+		return invalid(ofPeople.Field, ofPeople.Reason)
 	case errors.As(err, &ofAccess):
 		return invalid(ofAccess.Field, ofAccess.Reason)
 	case errors.As(err, &ofAddress):

@@ -20,7 +20,10 @@ type NewSubscriber struct {
 	Locale     string     `json:"locale,omitempty" maxLength:"35" example:"fr"`
 	Timezone   string     `json:"timezone,omitempty" maxLength:"64" example:"Europe/Paris"`
 	Attributes Attributes `json:"attributes,omitempty"`
-	Consent    *Consent   `json:"consent,omitempty" doc:"The yes this person gave elsewhere. Needed on a list with opt_in double."`
+	Consent    *Consent   `json:"consent,omitempty" doc:"The yes this person gave elsewhere. Without it, on a list with opt_in double, a confirmation mail goes out and the person is pending."`
+	IP         string     `json:"ip,omitempty" format:"ip" doc:"From where the person signed up, for the ledger and the limits."`
+	UserAgent  string     `json:"user_agent,omitempty" maxLength:"300" doc:"With which browser, for the ledger."`
+	Wording    int64      `json:"wording_version,omitempty" minimum:"0" doc:"Which version of the list's words they saw; 0: the newest."`
 }
 
 // Consent is a yes as its bringer states it.
@@ -55,9 +58,10 @@ type Subscription struct {
 // Subscribed is a person as they stand with one list.
 type Subscribed struct {
 	Subscriber
-	ListID      ID         `json:"list_id"`
-	Status      string     `json:"status" enum:"pending,confirmed,unsubscribed"`
-	ConfirmedAt *time.Time `json:"confirmed_at"`
+	ListID       ID         `json:"list_id"`
+	Status       string     `json:"status" enum:"pending,confirmed,unsubscribed"`
+	ConfirmedAt  *time.Time `json:"confirmed_at"`
+	Confirmation string     `json:"confirmation,omitempty" enum:"sent,not_needed" doc:"Only after a sign-up: whether a confirmation mail goes out."`
 }
 
 func subscriberOf(p subscribers.Subscriber) Subscriber {
@@ -81,7 +85,10 @@ func (c *calls) subscribe(ctx context.Context, tx *database.Tx, in *struct {
 	if err != nil {
 		return Subscribed{}, err
 	}
-	yes, err := in.Body.Consent.statement(list.OptIn, c.DB.Now())
+	if in.Body.Consent == nil && list.OptIn == subscribers.Double {
+		return c.signUp(ctx, tx, list, person, in.Body)
+	}
+	yes, err := in.Body.Consent.statement(c.DB.Now())
 	if err != nil {
 		return Subscribed{}, err
 	}
@@ -93,6 +100,52 @@ func (c *calls) subscribe(ctx context.Context, tx *database.Tx, in *struct {
 		return Subscribed{}, err
 	}
 	return c.subscribed(ctx, people, list.ID, done[0].ID)
+}
+
+// signUp takes a wish on behalf of the operator's own program and asks for the yes.
+func (c *calls) signUp(ctx context.Context, tx *database.Tx, list subscribers.List, person subscribers.Person, in NewSubscriber) (Subscribed, error) {
+	people := c.People.With(tx)
+	wording, err := c.wordingOf(ctx, people, list, person.Locale, in.Wording)
+	if err != nil {
+		return Subscribed{}, err
+	}
+	done, limited, err := c.Greeter.SignUp(ctx, tx, subscribers.SignUp{
+		ListID: list.ID, Person: person, Wording: wording, Source: "api", At: c.DB.Now(),
+		Evidence: consent.Evidence{IP: in.IP, UserAgent: in.UserAgent, Form: "api"},
+	})
+	switch {
+	case limited:
+		return Subscribed{}, err
+	case err != nil:
+		return Subscribed{}, err
+	case done.SubscriberID == 0, done.Status == "":
+		return Subscribed{}, subscribers.ErrSuppressed
+	case !done.Asked && done.Status != subscribers.Confirmed:
+		return Subscribed{}, subscribers.ErrSuppressed
+	}
+	out, err := c.subscribed(ctx, people, list.ID, done.SubscriberID)
+	out.Confirmation = "not_needed"
+	if done.Asked {
+		out.Confirmation = "sent"
+	}
+	return out, err
+}
+
+// wordingOf is the version of a list's words that was asked for.
+func (c *calls) wordingOf(ctx context.Context, people *subscribers.Store, list subscribers.List, locale string, version int64) (subscribers.Wording, error) {
+	if version == 0 {
+		return people.WordingFor(ctx, list.ID, locale)
+	}
+	all, err := people.Wordings(ctx, list.ID)
+	if err != nil {
+		return subscribers.Wording{}, err
+	}
+	for _, w := range all {
+		if w.Version == version {
+			return w, nil
+		}
+	}
+	return subscribers.Wording{}, invalid("wording_version", fmt.Sprintf("the list has no version %d", version))
 }
 
 // subscribed shows a person as they stand with one list.
@@ -107,7 +160,7 @@ func (c *calls) subscribed(ctx context.Context, people *subscribers.Store, listI
 	}
 	for _, s := range subs {
 		if s.ListID == listID {
-			return Subscribed{subscriberOf(p), idOf(listID), string(s.Status), at(s.ConfirmedAt)}, nil
+			return Subscribed{Subscriber: subscriberOf(p), ListID: idOf(listID), Status: string(s.Status), ConfirmedAt: at(s.ConfirmedAt)}, nil
 		}
 	}
 	return Subscribed{}, fmt.Errorf("subscription of %d to list %d: %w", id, listID, database.ErrNotFound)
@@ -124,13 +177,10 @@ func (n NewSubscriber) person() (subscribers.Person, error) {
 	return subscribers.Person{Address: a, Name: strings.TrimSpace(n.Name), Locale: n.Locale, Timezone: n.Timezone, Attributes: string(n.Attributes)}, nil
 }
 
-// statement is the consent that was given, or the sign-up itself where the list trusts it.
-func (s *Consent) statement(list subscribers.OptIn, now time.Time) (consent.Statement, error) {
-	if s == nil && list == subscribers.Single {
-		return consent.Statement{Basis: consent.OptIn, Source: "api", At: now}, nil
-	}
+// statement is the consent that was given, or the sign-up itself on a list that trusts it.
+func (s *Consent) statement(now time.Time) (consent.Statement, error) {
 	if s == nil {
-		return consent.Statement{}, onField("consent", fmt.Errorf("%w: confirmation by mail is not available yet: state the consent, or use a list with opt_in single", subscribers.ErrNoConsent))
+		return consent.Statement{Basis: consent.OptIn, Source: "api", At: now}, nil
 	}
 	yes := consent.Statement{Basis: consent.Basis(s.Basis), Source: s.Source, At: s.At, Wording: s.Wording}
 	return yes, stated(yes, "consent.", now)
@@ -196,6 +246,6 @@ func (c *calls) listSubscribers(ctx context.Context, in *struct {
 	}
 	found, err := c.People.Listed(ctx, in.id(), subscribers.Status(in.Status), in.Cursor.int(), in.Limit+1)
 	return pageOf(in.Paging, found, func(p subscribers.Listed) int64 { return p.ID }, func(p subscribers.Listed) Subscribed {
-		return Subscribed{subscriberOf(p.Subscriber), idOf(in.id()), string(p.Status), at(p.ConfirmedAt)}
+		return Subscribed{Subscriber: subscriberOf(p.Subscriber), ListID: idOf(in.id()), Status: string(p.Status), ConfirmedAt: at(p.ConfirmedAt)}
 	}), err
 }

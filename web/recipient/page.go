@@ -2,15 +2,12 @@ package recipient
 
 import (
 	"bytes"
-	"context"
 	_ "embed"
 	"html/template"
 	"math"
 	"net/http"
 	"strconv"
 	"time"
-
-	"facteur/subscribers"
 )
 
 //go:embed page.html
@@ -18,13 +15,40 @@ var pageText string
 
 // page is what the template shows.
 type page struct {
-	Kind    string // leave, left, note
+	Kind    string // leave, left, subscribe, confirm, ask, choices, note
 	W       words
 	Other   string // language
 	Title   string
 	Heading string
 	Text    string
-	Lists   []string // names
+	Error   string // or what was done
+	Lists   []listed
+
+	CanWrite bool          // letters can be sent
+	Undo     bool          // the leaving can be taken back
+	Email    string        // as it was typed
+	Version  int64         // of the wording
+	Widget   template.HTML // of the captcha
+
+	Self        string // the page's own path
+	Complained  bool
+	PausedUntil string
+	Often       []option
+	Languages   []option
+}
+
+// listed is a list as a page shows it.
+type listed struct {
+	ID   int64
+	Name string
+	Why  string // since when and by what the person is on it
+	Only string // the button that leaves this one alone
+	On   bool
+}
+
+type option struct {
+	Value, Text string
+	Chosen      bool
 }
 
 // pagePolicy: our own style and our own form, nothing else.
@@ -36,63 +60,26 @@ func (d *door) show(w http.ResponseWriter, status int, p page) {
 		panic(err) // page.html is wrong
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Language", p.W.Lang)
+	w.Header().Set("Content-Language", p.W.lang())
 	w.Header().Set("Content-Length", strconv.Itoa(b.Len()))
 	w.WriteHeader(status)
 	_, _ = w.Write(b.Bytes()) // net/http leaves it out for HEAD
 }
 
+// note shows a page that only says something.
+func (d *door) note(w http.ResponseWriter, status int, words words, name string) {
+	d.show(w, status, page{Kind: "note", W: words, Title: words[name+"_title"], Heading: words[name+"_heading"], Text: words[name+"_text"]})
+}
+
 // missing is the same for whatever we did not sign or do not have.
 func (d *door) missing(w http.ResponseWriter, r *http.Request) {
-	words := d.words.of(r, "")
-	d.show(w, http.StatusNotFound, page{Kind: "note", W: words, Title: words.MissingTitle, Heading: words.MissingHeading, Text: words.MissingText})
+	d.note(w, http.StatusNotFound, d.words.of(r, ""), "missing")
 }
 
 // later is for when we cannot answer now.
 func (d *door) later(w http.ResponseWriter, r *http.Request, status int, wait time.Duration) {
-	words := d.words.of(r, "")
 	w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
-	d.show(w, status, page{Kind: "note", W: words, Title: words.LaterTitle, Heading: words.LaterHeading, Text: words.LaterText})
-}
-
-// open shows the button. It changes nothing: link checkers and previews of
-// mail programs come here too.
-func (d *door) open(w http.ResponseWriter, r *http.Request) {
-	ref, lists, ok := d.reached(w, r)
-	if !ok {
-		return
-	}
-	names, err := d.names(r.Context(), ref.SubscriberID, lists, false)
-	if err != nil {
-		d.fail(w, r, err)
-		return
-	}
-	words := d.words.of(r, r.URL.Query().Get("lang"))
-	d.show(w, http.StatusOK, page{Kind: "leave", W: words, Other: d.words.other(words.Lang), Title: words.Title, Heading: words.Heading, Lists: names})
-}
-
-// names are the names of those of the lists that the person is on, or has left.
-func (d *door) names(ctx context.Context, subscriberID int64, lists []int64, left bool) ([]string, error) {
-	subs, err := d.People.Subscriptions(ctx, subscriberID)
-	if err != nil {
-		return nil, err
-	}
-	status := map[int64]subscribers.Status{}
-	for _, s := range subs {
-		status[s.ListID] = s.Status
-	}
-	var names []string
-	for _, id := range lists {
-		if s, known := status[id]; !known || (s == subscribers.Unsubscribed) != left {
-			continue
-		}
-		l, err := d.People.List(ctx, id)
-		if err != nil {
-			return nil, err
-		}
-		names = append(names, l.Name)
-	}
-	return names, nil
+	d.note(w, status, d.words.of(r, ""), "later")
 }
 
 func newTemplate() *template.Template { return template.Must(template.New("page").Parse(pageText)) }

@@ -6,7 +6,9 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"facteur/campaign"
@@ -30,12 +32,24 @@ type Options struct {
 	// is none. nil: no mail has a web version.
 	WebVersion func(ctx context.Context, ref unsubscribe.Reference) ([]byte, error)
 
+	// Greeter takes sign-ups; nil: no list can be joined here.
+	Greeter *subscribers.Greeter
+	// LettersReady tells whether letters of a list can be written.
+	LettersReady func(ctx context.Context, l subscribers.List) error
+	// WriteAccess sends a person a fresh link to their choices; nil: nobody gets one.
+	WriteAccess func(ctx context.Context, tx *database.Tx, p subscribers.Subscriber) error
+	// LettersNudge is called after letters were written; may be nil.
+	LettersNudge func()
+	Captcha      Captcha // of the sign-up forms
+	PublicURL    string  // its path is that of the pages
+
 	Rate   call.Rate   // of each address; zero: no limit
 	Origin call.Origin // where calls come from
 }
 
 type door struct {
 	Options
+	base     string // path of the pages, "" at the top
 	words    dictionary
 	template *template.Template
 	limiter  *call.Limiter
@@ -43,12 +57,31 @@ type door struct {
 
 // New is the door. It answers whatever it is asked; what is none of its pages is missing.
 func New(opt Options) http.Handler {
+	if opt.LettersNudge == nil {
+		opt.LettersNudge = func() {}
+	}
 	d := &door{Options: opt, words: newDictionary(), template: newTemplate(), limiter: call.NewLimiter(opt.Rate, opt.DB.Now)}
+	if u, err := url.Parse(opt.PublicURL); err == nil {
+		d.base = strings.TrimRight(u.EscapedPath(), "/")
+	}
 	mux := http.NewServeMux()
 	for pattern, handler := range map[string]http.HandlerFunc{
 		"GET /u/{token}":  d.open,
 		"POST /u/{token}": d.leave,
 		"GET /w/{token}":  d.webVersion,
+
+		"GET /subscribe/{list}":  d.form,
+		"POST /subscribe/{list}": d.subscribe,
+		"GET /c/{token}":         d.asked,
+		"POST /c/{token}":        d.confirm,
+
+		"GET /p":                   d.askLink,
+		"POST /p":                  d.sendLink,
+		"GET /p/{token}":           d.choices,
+		"POST /p/{token}":          d.chosen,
+		"GET /p/{token}/data":      d.dataPage,
+		"GET /p/{token}/data.json": d.dataJSON,
+
 		"/":               d.missing,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {

@@ -4,6 +4,8 @@ import (
 	"embed"
 	"encoding/json"
 	"net/http"
+	"strings"
+	"time"
 
 	"golang.org/x/text/language"
 )
@@ -11,29 +13,22 @@ import (
 //go:embed words
 var wordsFiles embed.FS
 
-// words are what the pages say in one language.
-type words struct {
-	Lang           string `json:"lang"`
-	Title          string `json:"title"`
-	Heading        string `json:"heading"`
-	ListsOne       string `json:"lists_one"`
-	ListsMany      string `json:"lists_many"`
-	NoList         string `json:"no_list"`
-	Promise        string `json:"promise"`
-	Button         string `json:"button"`
-	LeftTitle      string `json:"left_title"`
-	LeftHeading    string `json:"left_heading"`
-	LeftText       string `json:"left_text"`
-	LeftTextBare   string `json:"left_text_bare"`
-	LeftNote       string `json:"left_note"`
-	MissingTitle   string `json:"missing_title"`
-	MissingHeading string `json:"missing_heading"`
-	MissingText    string `json:"missing_text"`
-	LaterTitle     string `json:"later_title"`
-	LaterHeading   string `json:"later_heading"`
-	LaterText      string `json:"later_text"`
-	OtherLanguage  string `json:"other_language"`
+// words are what the pages say in one language, by name.
+type words map[string]string
+
+// lang is the language's code.
+func (w words) lang() string { return w["lang"] }
+
+// with is a text with its places filled in: {list}, {date}.
+func (w words) with(name string, values ...string) string {
+	for i := 0; i+1 < len(values); i += 2 {
+		values[i] = "{" + values[i] + "}"
+	}
+	return strings.NewReplacer(values...).Replace(w[name])
 }
+
+// date is a day as the language writes it.
+func (w words) date(ms int64) string { return time.UnixMilli(ms).UTC().Format(w["date_format"]) }
 
 // dictionary is the words of all languages; the first is for everybody else.
 type dictionary struct {
@@ -63,7 +58,7 @@ func newDictionary() dictionary {
 // of picks the language that was asked for by name, else by the browser's wishes.
 func (d dictionary) of(r *http.Request, asked string) words {
 	for _, w := range d.all {
-		if w.Lang == asked {
+		if w.lang() == asked {
 			return w
 		}
 	}
@@ -78,8 +73,8 @@ func (d dictionary) of(r *http.Request, asked string) words {
 // other is a language that the page can be read in besides.
 func (d dictionary) other(lang string) string {
 	for _, w := range d.all {
-		if w.Lang != lang {
-			return w.Lang
+		if w.lang() != lang {
+			return w.lang()
 		}
 	}
 	return ""

@@ -1,0 +1,108 @@
+package campaign
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"facteur/internal/database"
+)
+
+// Fenced is a transaction of the leader: it is rolled back once another leads.
+type Fenced func(ctx context.Context, change func(tx *database.Tx) error) error
+
+// Duty is something that only the leader does beside scheduling. Each has a
+// goroutine of its own, so that a long one holds up nothing.
+type Duty struct {
+	Name  string
+	Every time.Duration
+	// Do does it; what it returns is kept where the duty is daily.
+	Do func(ctx context.Context, write Fenced) (result any, err error)
+	// Daily duties are done once in 24 hours over all processes and restarts.
+	Daily bool
+}
+
+// dailyPoll is how often a daily duty looks whether it is time.
+const dailyPoll = 10 * time.Minute
+
+// Also gives the leader another duty; before [Scheduler.Run].
+func (s *Scheduler) Also(d Duty) { s.duties = append(s.duties, d) }
+
+// attend does a duty whenever it is time and this process leads.
+func (s *Scheduler) attend(ctx context.Context, d Duty) {
+	every := d.Every
+	if d.Daily {
+		every = dailyPoll
+	}
+	timer := time.NewTimer(min(every, time.Second))
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		if s.leads() {
+			if err := s.do(ctx, d); err != nil && ctx.Err() == nil && !errors.Is(err, database.ErrStale) {
+				s.log.Error("duty", "duty", d.Name, "error", err)
+			}
+		}
+		timer.Reset(every)
+	}
+}
+
+func (s *Scheduler) do(ctx context.Context, d Duty) error {
+	if !d.Daily {
+		_, err := d.Do(ctx, s.write)
+		return err
+	}
+	started := s.store.db.Now()
+	last, err := s.store.LastChore(ctx, d.Name)
+	if err != nil && !errors.Is(err, database.ErrNotFound) {
+		return err
+	}
+	if started.Sub(database.Time(last.StartedAt)) < 24*time.Hour {
+		return nil
+	}
+	result, err := d.Do(ctx, s.write)
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(result)
+	if err != nil {
+		return err
+	}
+	return s.write(ctx, func(tx *database.Tx) error {
+		_, err := tx.Exec(ctx, `INSERT INTO chores (id, name, started_at, ended_at, result) VALUES (?, ?, ?, ?, ?)`,
+			s.store.db.NewID(), d.Name, started.UnixMilli(), s.store.db.Now().UnixMilli(), string(text))
+		return err
+	})
+}
+
+// Chore is one run of a daily duty.
+type Chore struct {
+	ID        int64  `db:"id"`
+	Name      string `db:"name"`
+	StartedAt int64  `db:"started_at"` // Unix milliseconds
+	EndedAt   int64  `db:"ended_at"`
+	Result    string `db:"result"` // a JSON object
+}
+
+// LastChore is the latest run of a daily duty; [database.ErrNotFound] if there was none.
+func (s *Store) LastChore(ctx context.Context, name string) (Chore, error) {
+	var c Chore
+	err := s.q.Get(ctx, &c, `SELECT id, name, started_at, ended_at, result FROM chores WHERE name = ? ORDER BY id DESC LIMIT 1`, name)
+	return c, err
+}
+
+// Chores lists the runs of a daily duty, newest first.
+func (s *Store) Chores(ctx context.Context, name string, limit int) ([]Chore, error) {
+	var all []Chore
+	err := s.q.Select(ctx, &all, `SELECT id, name, started_at, ended_at, result FROM chores WHERE name = ? ORDER BY id DESC LIMIT ?`, name, limit)
+	if err != nil {
+		return nil, fmt.Errorf("runs of %s: %w", name, err)
+	}
+	return all, nil
+}

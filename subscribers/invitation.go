@@ -1,0 +1,178 @@
+package subscribers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"facteur/internal/database"
+	"facteur/internal/journal"
+)
+
+// Lapse is what silence means after somebody was asked.
+type Lapse string
+
+// The people of an import are pending until they answer, whatever the lapse.
+const (
+	LapseKeep        Lapse = "keep"        // all stays as it was
+	LapseUnsubscribe Lapse = "unsubscribe" // the subscription ends
+)
+
+// The kinds of invitations.
+const (
+	byImport    = "import"
+	byReconfirm = "reconfirm"
+)
+
+// invite notes people who are to be asked for their yes, in their turn.
+func (s *Store) invite(ctx context.Context, tx *database.Tx, listID int64, ids []int64, kind string, lapse Lapse) error {
+	now := s.db.Now().UnixMilli()
+	return tx.Insert(ctx, `INSERT INTO invitations (list_id, subscriber_id, kind, state, lapse, created_at, asked_at) VALUES (?, ?, ?, ?, ?, ?, 0)
+		ON CONFLICT (list_id, subscriber_id) DO NOTHING`, len(ids), func(i int, p *database.Params) {
+		p.Set(listID, ids[i], kind, "waiting", string(lapse), now)
+	})
+}
+
+func (s *Store) invited(ctx context.Context, listID, subscriberID int64) (bool, error) {
+	var n int64
+	err := s.q.Get(ctx, &n, `SELECT COUNT(*) FROM invitations WHERE list_id = ? AND subscriber_id = ?`, listID, subscriberID)
+	return n > 0, err
+}
+
+// reconfirmPage bounds a transaction of [Store.Reconfirm].
+const reconfirmPage = 5000
+
+// Reconfirm invites the confirmed people of a list whose yes is older than a
+// time (Unix milliseconds) to give it again, in pages after the given person;
+// it returns how many, and the last person looked at, 0 at the end.
+func (s *Store) Reconfirm(ctx context.Context, tx *database.Tx, listID, before, after int64, lapse Lapse) (invited, last int64, err error) {
+	if lapse != LapseKeep && lapse != LapseUnsubscribe {
+		return 0, 0, &Invalid{"otherwise", fmt.Sprintf("%q is unknown: want keep or unsubscribe", lapse)}
+	}
+	var ids []int64
+	err = tx.Select(ctx, &ids, `SELECT subscriber_id FROM subscriptions WHERE list_id = ? AND subscriber_id > ? AND status = 'confirmed' AND confirmed_at < ? ORDER BY subscriber_id LIMIT ?`,
+		listID, after, before, reconfirmPage)
+	if err != nil || len(ids) == 0 {
+		return 0, 0, err
+	}
+	if err := s.invite(ctx, tx, listID, ids, byReconfirm, lapse); err != nil {
+		return 0, 0, err
+	}
+	return int64(len(ids)), ids[len(ids)-1], journal.Write(ctx, tx, "re-confirm", "list", listID, map[string]any{"people": len(ids), "before": before, "otherwise": lapse})
+}
+
+// Invitations counts a list's invitations by state.
+func (s *Store) Invitations(ctx context.Context, listID int64) (waiting, asked int64, err error) {
+	err = s.q.Get(ctx, &waiting, `SELECT COUNT(*) FROM invitations WHERE list_id = ? AND state = 'waiting'`, listID)
+	if err == nil {
+		err = s.q.Get(ctx, &asked, `SELECT COUNT(*) FROM invitations WHERE list_id = ? AND state = 'asked'`, listID)
+	}
+	return waiting, asked, err
+}
+
+type invitation struct {
+	ListID       int64  `db:"list_id"`
+	SubscriberID int64  `db:"subscriber_id"`
+	Kind         string `db:"kind"`
+	Lapse        string `db:"lapse"`
+}
+
+// askAtOnce bounds the letters that one round of [Greeter.Invite] writes.
+const askAtOnce = 50
+
+// Invite asks the next of those who wait for it, no more than perHour in any
+// hour, and ends what was not answered in time. write is a fenced transaction
+// of the leader.
+func (g *Greeter) Invite(ctx context.Context, perHour int64, write func(context.Context, func(*database.Tx) error) error) error {
+	var next []invitation
+	err := g.db.Select(ctx, &next, `SELECT list_id, subscriber_id, kind, lapse FROM invitations WHERE state = 'waiting' ORDER BY created_at, subscriber_id LIMIT ?`, askAtOnce)
+	if err != nil {
+		return err
+	}
+	asked := false
+	for _, i := range next {
+		err := write(ctx, func(tx *database.Tx) error { return g.ask(ctx, tx, i, perHour) })
+		if errors.Is(err, ErrSignupLimit) {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("invite: %w", err)
+		}
+		asked = true
+	}
+	if asked {
+		g.after()
+	}
+	return g.lapse(ctx, write)
+}
+
+// ask writes the letter of one invitation, or drops it when it has become
+// pointless.
+func (g *Greeter) ask(ctx context.Context, tx *database.Tx, i invitation, perHour int64) error {
+	st := g.store.With(tx)
+	drop := func() error {
+		_, err := tx.Exec(ctx, `DELETE FROM invitations WHERE list_id = ? AND subscriber_id = ?`, i.ListID, i.SubscriberID)
+		return err
+	}
+	sub, err := st.Subscription(ctx, i.ListID, i.SubscriberID)
+	if errors.Is(err, database.ErrNotFound) {
+		return drop()
+	}
+	if err != nil {
+		return err
+	}
+	p, err := st.Subscriber(ctx, i.SubscriberID)
+	if err != nil {
+		return err
+	}
+	suppressed, err := st.suppressed(ctx, p.Key, i.ListID)
+	if err != nil {
+		return err
+	}
+	if suppressed != "" || sub.Left() || i.Kind == byImport && sub.Status != Pending {
+		return drop()
+	}
+	if n, err := st.countSignup(ctx, tx, "invitations", time.Hour); err != nil {
+		return err
+	} else if n > perHour {
+		return ErrSignupLimit
+	}
+	list, err := st.List(ctx, i.ListID)
+	if err != nil {
+		return err
+	}
+	now := g.db.Now().UnixMilli()
+	if _, err := tx.Exec(ctx, `UPDATE invitations SET state = 'asked', asked_at = ? WHERE list_id = ? AND subscriber_id = ?`, now, i.ListID, i.SubscriberID); err != nil {
+		return err
+	}
+	// The time to answer runs from the asking.
+	if _, err := tx.Exec(ctx, `UPDATE subscriptions SET changed_at = ? WHERE list_id = ? AND subscriber_id = ? AND status = 'pending'`, now, i.ListID, i.SubscriberID); err != nil {
+		return err
+	}
+	return g.confirmer.Confirm(ctx, tx, list, p)
+}
+
+// lapse ends re-confirmations that were not answered within [PendingFor]; the
+// others end with their pending subscription.
+func (g *Greeter) lapse(ctx context.Context, write func(context.Context, func(*database.Tx) error) error) error {
+	var due []invitation
+	err := g.db.Select(ctx, &due, `SELECT list_id, subscriber_id, kind, lapse FROM invitations WHERE state = 'asked' AND kind = 'reconfirm' AND asked_at < ? LIMIT 200`,
+		g.db.Now().Add(-PendingFor).UnixMilli())
+	if err != nil || len(due) == 0 {
+		return err
+	}
+	return write(ctx, func(tx *database.Tx) error {
+		for _, i := range due {
+			if _, err := tx.Exec(ctx, `DELETE FROM invitations WHERE list_id = ? AND subscriber_id = ?`, i.ListID, i.SubscriberID); err != nil {
+				return err
+			}
+			if i.Lapse == string(LapseUnsubscribe) {
+				if _, err := g.store.With(tx).Leave(ctx, tx, i.SubscriberID, []int64{i.ListID}, "re-confirmation not answered"); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}

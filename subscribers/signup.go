@@ -1,0 +1,307 @@
+package subscribers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"facteur/internal/address"
+	"facteur/internal/database"
+	"facteur/internal/journal"
+	"facteur/subscribers/consent"
+)
+
+// PendingFor is how long a sign-up waits for its confirmation.
+const PendingFor = 30 * 24 * time.Hour
+
+// SignUp is somebody's wish to be on a list, by form or API. It is no yes:
+// anybody may have written the address.
+type SignUp struct {
+	ListID    int64
+	Person    Person
+	Wording   Wording // the words that were shown
+	Source    string  // form, api
+	Evidence  consent.Evidence
+	At        time.Time
+	Confirmer Confirmer
+}
+
+// Confirmer writes the letters that sign-ups call for, in their transaction.
+type Confirmer interface {
+	// Confirm asks for the yes.
+	Confirm(ctx context.Context, tx *database.Tx, l List, p Subscriber) error
+	// Already says that there is nothing to confirm.
+	Already(ctx context.Context, tx *database.Tx, l List, p Subscriber) error
+}
+
+// SignedUp is what became of a [SignUp]. It is for operators: what a form
+// answers must not depend on it.
+type SignedUp struct {
+	SubscriberID int64
+	Status       Status // of the subscription; "" when there is none
+	Asked        bool   // a confirmation mail goes out
+}
+
+// SignUp notes a wish and writes the letter it calls for. It never lowers
+// anybody's state, and never changes what is known of a known person: whoever
+// fills in a form may be somebody else.
+func (s *Store) SignUp(ctx context.Context, tx *database.Tx, in SignUp) (SignedUp, error) {
+	st := s.With(tx)
+	list, err := st.List(ctx, in.ListID)
+	if err != nil {
+		return SignedUp{}, err
+	}
+	open, err := st.mayAsk(ctx, in.Person.Address.Key(), list.ID)
+	if err != nil {
+		return SignedUp{}, err
+	}
+	p, err := st.meet(ctx, tx, in.Person, open)
+	if err != nil || p.ID == 0 {
+		return SignedUp{}, err
+	}
+	out := SignedUp{SubscriberID: p.ID}
+	now, err := st.Subscription(ctx, list.ID, p.ID)
+	if err != nil && !errors.Is(err, database.ErrNotFound) {
+		return SignedUp{}, err
+	}
+	out.Status = now.Status
+	switch {
+	case !open:
+		return out, nil
+	case now.Status == Confirmed:
+		suppressed, err := st.suppressed(ctx, p.Key, list.ID)
+		if err != nil {
+			return SignedUp{}, err
+		}
+		if suppressed == "" {
+			return out, in.Confirmer.Already(ctx, tx, list, p)
+		}
+		// Confirmed once and complained since: asked anew, and mailed only after a new yes.
+	}
+	if err := st.await(ctx, tx, list.ID, p, in); err != nil {
+		return SignedUp{}, err
+	}
+	out.Status, out.Asked = Pending, true
+	if now.Status == Confirmed {
+		out.Status = Confirmed
+	}
+	return out, in.Confirmer.Confirm(ctx, tx, list, p)
+}
+
+// meet finds the person or, if somebody new may be asked, adds them.
+func (s *Store) meet(ctx context.Context, tx *database.Tx, p Person, open bool) (Subscriber, error) {
+	found, err := s.SubscriberByKey(ctx, p.Address.Key())
+	if !errors.Is(err, database.ErrNotFound) || !open {
+		if errors.Is(err, database.ErrNotFound) {
+			err = nil
+		}
+		return found, err
+	}
+	e := enrolment{store: s, tx: tx, people: []Person{p}, out: make([]Enrolled, 1), keys: []string{p.Address.Key()}, first: map[string]int{p.Address.Key(): 0}}
+	if err := e.addNew(ctx); err != nil {
+		return Subscriber{}, err
+	}
+	return s.Subscriber(ctx, e.out[0].ID)
+}
+
+// await notes that a yes is waited for, and the sign-up in the ledger. A
+// confirmed subscription stays as it is.
+func (s *Store) await(ctx context.Context, tx *database.Tx, listID int64, p Subscriber, in SignUp) error {
+	now := s.db.Now().UnixMilli()
+	_, err := tx.Exec(ctx, `INSERT INTO subscriptions (list_id, subscriber_id, status, confirmed_at, changed_at) VALUES (?, ?, 'pending', 0, ?)
+		ON CONFLICT (list_id, subscriber_id) DO UPDATE SET status = 'pending', changed_at = excluded.changed_at WHERE subscriptions.status <> 'confirmed'`, listID, p.ID, now)
+	if err != nil {
+		return fmt.Errorf("sign up: %w", err)
+	}
+	who, err := s.persons(ctx, []int64{p.ID})
+	if err != nil {
+		return err
+	}
+	err = consent.Record(ctx, tx, []consent.Entry{{
+		SubscriberID: p.ID, ListID: listID, Act: consent.Requested, Person: who[p.ID], Evidence: in.Evidence,
+		Statement: consent.Statement{Source: in.Source, At: in.At, Wording: in.Wording.Text, Version: in.Wording.Version, Locale: in.Wording.Locale},
+	}})
+	if err != nil {
+		return err
+	}
+	return journal.Write(ctx, tx, "sign up", "subscriber", p.ID, map[string]any{"list": fmt.Sprint(listID), "source": in.Source})
+}
+
+// Confirmation is the yes that ends a sign-up.
+type Confirmation struct {
+	ListID       int64
+	SubscriberID int64
+	AskedAt      time.Time // when the mail was written that the link came in
+	Evidence     consent.Evidence
+}
+
+// What a [Confirmation] did.
+const (
+	NowConfirmed = "confirmed"
+	WasConfirmed = "already"
+	NotAwaited   = "gone" // expired, left since, or erased
+)
+
+// Confirm takes a person's own yes: by POST from a page that only the mail
+// leads to. It lifts what only a new yes may lift: an earlier no, a complaint,
+// an erasure. A link from before the person's last no does nothing.
+func (s *Store) Confirm(ctx context.Context, tx *database.Tx, c Confirmation) (string, error) {
+	st := s.With(tx)
+	now := s.db.Now()
+	if now.Sub(c.AskedAt) > PendingFor {
+		return NotAwaited, nil
+	}
+	sub, err := st.Subscription(ctx, c.ListID, c.SubscriberID)
+	if errors.Is(err, database.ErrNotFound) {
+		return NotAwaited, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	p, err := st.Subscriber(ctx, c.SubscriberID)
+	if err != nil {
+		return "", err
+	}
+	suppressed, err := st.suppressed(ctx, p.Key, c.ListID)
+	if err != nil {
+		return "", err
+	}
+	invited, err := st.invited(ctx, c.ListID, c.SubscriberID)
+	switch {
+	case err != nil:
+		return "", err
+	case sub.Status == Unsubscribed || c.AskedAt.UnixMilli() < sub.LeftAt && sub.Status != Confirmed:
+		return NotAwaited, nil
+	case suppressed != "" && !liftable(suppressed):
+		return NotAwaited, nil
+	case sub.Status == Confirmed && suppressed == "" && !invited:
+		return WasConfirmed, nil
+	}
+	return NowConfirmed, st.confirmed(ctx, tx, c, p, now)
+}
+
+// confirmed writes the yes and all that follows from it.
+func (s *Store) confirmed(ctx context.Context, tx *database.Tx, c Confirmation, p Subscriber, now time.Time) error {
+	if err := s.lift(ctx, tx, p.Key, c.ListID); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `UPDATE subscriptions SET status = 'confirmed', confirmed_at = CASE WHEN status = 'confirmed' THEN confirmed_at ELSE ? END, changed_at = ?, paused_until = 0
+		WHERE list_id = ? AND subscriber_id = ?`, now.UnixMilli(), now.UnixMilli(), c.ListID, c.SubscriberID)
+	if err != nil {
+		return fmt.Errorf("confirm: %w", err)
+	}
+	if _, err := tx.Exec(ctx, `DELETE FROM invitations WHERE list_id = ? AND subscriber_id = ?`, c.ListID, c.SubscriberID); err != nil {
+		return fmt.Errorf("confirm: %w", err)
+	}
+	if err := s.alive(ctx, tx, c.SubscriberID); err != nil {
+		return err
+	}
+	who, err := s.persons(ctx, []int64{c.SubscriberID})
+	if err != nil {
+		return err
+	}
+	err = consent.Record(ctx, tx, []consent.Entry{{
+		SubscriberID: c.SubscriberID, ListID: c.ListID, Act: consent.Given, Person: who[c.SubscriberID], Evidence: c.Evidence,
+		Statement: s.agreed(ctx, c, now),
+	}})
+	if err != nil {
+		return err
+	}
+	return journal.Write(ctx, tx, "confirm", "subscriber", c.SubscriberID, map[string]any{"list": fmt.Sprint(c.ListID)})
+}
+
+// agreed is the statement of a confirmation: the words of the sign-up that it ends.
+func (s *Store) agreed(ctx context.Context, c Confirmation, now time.Time) consent.Statement {
+	yes := consent.Statement{Basis: consent.DoubleOptIn, Source: "confirmation", At: now}
+	acts, err := consent.Of(ctx, s.q, c.SubscriberID)
+	if err != nil {
+		return yes // the yes counts, whatever was asked
+	}
+	for _, a := range acts {
+		if a.ListID == c.ListID && a.Act == consent.Requested {
+			yes.Source, yes.Wording, yes.Version, yes.Locale = a.Said.Source, a.Said.Wording, a.Said.Version, a.Said.Locale
+		}
+	}
+	return yes
+}
+
+// alive notes a sign of life.
+func (s *Store) alive(ctx context.Context, tx *database.Tx, subscriberID int64) error {
+	_, err := tx.Exec(ctx, `UPDATE subscribers SET active_at = ? WHERE id = ?`, s.db.Now().UnixMilli(), subscriberID)
+	return err
+}
+
+// ExpirePending ends sign-ups that nobody has confirmed within [PendingFor], at
+// most limit of them, and returns how many. Who had left before is back where
+// they were; who is on no list any more, and was never mailed, is forgotten.
+func (s *Store) ExpirePending(ctx context.Context, tx *database.Tx, limit int) (int, error) {
+	var due []Subscription
+	err := tx.Select(ctx, &due, `SELECT `+subscriptionColumns+` FROM subscriptions WHERE status = 'pending' AND changed_at < ?
+		AND NOT EXISTS (SELECT 1 FROM invitations i WHERE i.list_id = subscriptions.list_id AND i.subscriber_id = subscriptions.subscriber_id AND i.state = 'waiting')
+		ORDER BY changed_at LIMIT ?`,
+		s.db.Now().Add(-PendingFor).UnixMilli(), limit)
+	if err != nil || len(due) == 0 {
+		return 0, err
+	}
+	st := s.With(tx)
+	now := s.db.Now()
+	ids := make([]int64, len(due))
+	for i, d := range due {
+		ids[i] = d.SubscriberID
+	}
+	who, err := st.persons(ctx, ids)
+	if err != nil {
+		return 0, err
+	}
+	entries := make([]consent.Entry, len(due))
+	for i, d := range due {
+		entries[i] = consent.Entry{
+			SubscriberID: d.SubscriberID, ListID: d.ListID, Act: consent.Expired, Person: who[d.SubscriberID],
+			Statement: consent.Statement{Source: "not confirmed in time", At: now},
+		}
+	}
+	if err := consent.Record(ctx, tx, entries); err != nil {
+		return 0, err
+	}
+	for _, query := range []string{
+		`UPDATE subscriptions SET status = 'unsubscribed', changed_at = left_at WHERE list_id = ? AND subscriber_id = ? AND status = 'pending' AND left_at > 0`,
+		`DELETE FROM subscriptions WHERE list_id = ? AND subscriber_id = ? AND status = 'pending' AND left_at = 0`,
+		`DELETE FROM invitations WHERE list_id = ? AND subscriber_id = ?`,
+	} {
+		if err := tx.Each(ctx, query, len(due), func(i int, p *database.Params) { p.Set(due[i].ListID, due[i].SubscriberID) }, nil); err != nil {
+			return 0, err
+		}
+	}
+	return len(due), st.forgetStrangers(ctx, tx, ids)
+}
+
+// forgetStrangers removes people who are on no list and never said yes.
+func (s *Store) forgetStrangers(ctx context.Context, tx *database.Tx, ids []int64) error {
+	gave, err := consent.Gave(ctx, tx, ids)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		subs, err := s.Subscriptions(ctx, id)
+		if err != nil {
+			return err
+		}
+		if gave[id] || len(subs) > 0 {
+			continue
+		}
+		if _, err := consent.Erase(ctx, tx, id); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `DELETE FROM subscribers WHERE id = ?`, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ParsePerson makes a person of a form's fields; the address's reason if it is none.
+func ParsePerson(email, name, locale string) (Person, error) {
+	a, err := address.Parse(email)
+	return Person{Address: a, Name: plainName(name), Locale: locale}, err
+}

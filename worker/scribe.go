@@ -1,0 +1,159 @@
+package worker
+
+import (
+	"context"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html"
+	"strings"
+	"time"
+
+	"facteur/campaign"
+	"facteur/campaign/content"
+	"facteur/internal/address"
+	"facteur/internal/database"
+	"facteur/internal/keyring"
+	"facteur/sending"
+	"facteur/subscribers"
+	"facteur/unsubscribe"
+
+	"golang.org/x/text/language"
+)
+
+//go:embed words
+var letterWords embed.FS
+
+// ErrNoSender is a letter that nobody can be the sender of.
+var ErrNoSender = errors.New("there is no sender to write as: add one with POST /senders, or name one as the list's sender_id")
+
+// Scribe writes the letters that people's own doings call for: it asks for the
+// yes of a double opt-in, and sends fresh links. Each is a row of the
+// transaction that called for it. What a stranger typed into a form, but for
+// the address, is never in a letter.
+type Scribe struct {
+	db        *database.DB
+	keys      *keyring.Keyring
+	senders   *sending.Store
+	publicURL string
+	words     []map[string]any // en, fr
+	matcher   language.Matcher
+}
+
+// NewScribe links letters to publicURL, which has no slash at its end.
+func NewScribe(db *database.DB, keys *keyring.Keyring, senders *sending.Store, publicURL string) *Scribe {
+	s := &Scribe{db: db, keys: keys, senders: senders, publicURL: publicURL, matcher: language.NewMatcher([]language.Tag{language.English, language.French})}
+	for _, name := range []string{"en", "fr"} {
+		text, err := letterWords.ReadFile("words/" + name + ".json")
+		words := map[string]any{}
+		if err == nil {
+			err = json.Unmarshal(text, &words)
+		}
+		if err != nil {
+			panic("words/" + name + ".json: " + err.Error()) // embedded above
+		}
+		s.words = append(s.words, words)
+	}
+	return s
+}
+
+// Confirm implements [subscribers.Confirmer].
+func (s *Scribe) Confirm(ctx context.Context, tx *database.Tx, l subscribers.List, p subscribers.Subscriber) error {
+	r := unsubscribe.Request{SubscriberID: p.ID, ListID: l.ID, AskedAt: s.db.Now()}
+	return s.write(ctx, tx, "confirm", sending.ConfirmationLetter, l, p, "/c/"+r.ConfirmToken(s.keys))
+}
+
+// Already implements [subscribers.Confirmer].
+func (s *Scribe) Already(ctx context.Context, tx *database.Tx, l subscribers.List, p subscribers.Subscriber) error {
+	return s.write(ctx, tx, "already", sending.AlreadyLetter, l, p, "/p/"+unsubscribe.AccessToken(s.keys, p.ID, s.db.Now()))
+}
+
+// Access sends a person a fresh link to their choices and their data.
+func (s *Scribe) Access(ctx context.Context, tx *database.Tx, p subscribers.Subscriber) error {
+	return s.write(ctx, tx, "access", sending.AccessLetter, subscribers.List{}, p, "/p/"+unsubscribe.AccessToken(s.keys, p.ID, s.db.Now()))
+}
+
+// Ready tells whether letters of a list can be written at all.
+func (s *Scribe) Ready(ctx context.Context, l subscribers.List) error {
+	_, err := s.sender(ctx, s.senders, l)
+	return err
+}
+
+// sender is as whom a list's letters go out.
+func (s *Scribe) sender(ctx context.Context, senders *sending.Store, l subscribers.List) (sending.Sender, error) {
+	if l.SenderID != 0 {
+		return senders.Sender(ctx, l.SenderID)
+	}
+	all, err := senders.Senders(ctx)
+	if err == nil && len(all) == 0 {
+		err = ErrNoSender
+	}
+	if err != nil {
+		return sending.Sender{}, err
+	}
+	return all[0], nil
+}
+
+func (s *Scribe) write(ctx context.Context, tx *database.Tx, what, kind string, l subscribers.List, p subscribers.Subscriber, path string) error {
+	sender, err := s.sender(ctx, s.senders.With(tx), l)
+	if err != nil {
+		return fmt.Errorf("write a letter: %w", err)
+	}
+	to, err := address.Parse(p.Email)
+	if err != nil {
+		return err
+	}
+	id := s.db.NewID()
+	message, err := s.compose(what, sender, l, p, to, s.publicURL+path, id)
+	if err != nil {
+		return fmt.Errorf("compose a letter: %w", err)
+	}
+	return s.senders.WriteLetter(ctx, tx, sending.Letter{ID: id, Kind: kind, SubscriberID: p.ID, SenderID: sender.ID, Email: to.Wire(), Message: string(message)})
+}
+
+// autoSubmitted keeps vacation programs from answering (RFC 3834).
+const autoSubmitted = "Auto-Submitted: auto-generated\r\n"
+
+func (s *Scribe) compose(what string, sender sending.Sender, l subscribers.List, p subscribers.Subscriber, to address.Address, link string, id int64) ([]byte, error) {
+	_, at, _ := s.matcher.Match(language.Make(p.Locale))
+	words := s.words[at]
+	subject, _ := words[what+"_subject"].(string)
+	button, _ := words[what+"_button"].(string)
+	htmlPart, textPart := letterParts(words, what, button)
+	m, err := content.Compile(content.Source{Subject: subject, HTML: htmlPart, Text: textPart}, campaign.Frame(sender, fmt.Sprintf("=_letter_%d", id)))
+	if err != nil {
+		return nil, err
+	}
+	values, err := json.Marshal(map[string]string{"list": l.Name, "link": link, "days": fmt.Sprint(int(subscribers.PendingFor / (24 * time.Hour)))})
+	if err != nil {
+		return nil, err
+	}
+	return m.Append(nil, &content.Recipient{
+		Email: to.Wire(), Locale: p.Locale, Attributes: values, Date: s.db.Now(), Headers: []byte(autoSubmitted),
+		MessageID: unsubscribe.Reference{SubscriberID: id}.MessageID(s.keys, sender.Domain),
+	})
+}
+
+// letterParts are a letter's HTML and text as templates.
+func letterParts(words map[string]any, what, button string) (htmlPart, textPart string) {
+	var h, t strings.Builder
+	h.WriteString(`<div style="font:16px/1.5 sans-serif;max-width:600px;margin:0 auto;padding:24px">`)
+	paragraphs := func(name string) {
+		list, _ := words[what+"_"+name].([]any)
+		for _, p := range list {
+			text, _ := p.(string)
+			h.WriteString("<p>" + html.EscapeString(text) + "</p>")
+			t.WriteString(text + "\n\n")
+		}
+	}
+	paragraphs("before")
+	h.WriteString(`<p><a href="{{ attributes.link }}" style="display:inline-block;padding:12px 24px;background:#9a3412;color:#ffffff;border-radius:8px;text-decoration:none">` +
+		html.EscapeString(button) + `</a></p><p style="word-break:break-all"><a href="{{ attributes.link }}">{{ attributes.link }}</a></p>`)
+	t.WriteString("{{ attributes.link }}\n\n")
+	paragraphs("after")
+	h.WriteString("</div>")
+	return h.String(), t.String()
+}
+
+var _ subscribers.Confirmer = (*Scribe)(nil)
