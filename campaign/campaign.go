@@ -56,6 +56,7 @@ type Campaign struct {
 	ListIDs      []int64
 	Segment      string
 	OnUncertain  string // resend, hold
+	Translations map[string]Content
 	Version      int64
 	StartsAt     int64 // Unix milliseconds, 0: at once
 	LaunchedAt   int64
@@ -82,6 +83,7 @@ type campaignRow struct {
 	ListIDs      string `db:"list_ids"`
 	Segment      string `db:"segment"`
 	OnUncertain  string `db:"on_uncertain"`
+	Translations string `db:"translations"`
 	Version      int64  `db:"version"`
 	StartsAt     int64  `db:"starts_at"`
 	LaunchedAt   int64  `db:"launched_at"`
@@ -97,7 +99,7 @@ type campaignRow struct {
 }
 
 const campaignColumns = `id, name, status, status_reason, subject, html, text, sender_id, list_ids, segment, on_uncertain, version,
-	starts_at, launched_at, audience_at, planned, plan_after, recipients, excluded, run, created_at, updated_at, finished_at`
+	starts_at, launched_at, audience_at, planned, plan_after, recipients, excluded, run, created_at, updated_at, finished_at, translations`
 
 func (r campaignRow) campaign() (Campaign, error) {
 	c := Campaign{
@@ -109,6 +111,9 @@ func (r campaignRow) campaign() (Campaign, error) {
 	var err error
 	if c.ListIDs, err = database.ParseIDs(r.ListIDs); err != nil {
 		return c, fmt.Errorf("campaign %d: list_ids: %w", r.ID, err)
+	}
+	if err := json.Unmarshal([]byte(r.Translations), &c.Translations); err != nil {
+		return c, fmt.Errorf("campaign %d: translations: %w", r.ID, err)
 	}
 	if err := json.Unmarshal([]byte(r.Excluded), &c.Excluded); err != nil {
 		return c, fmt.Errorf("campaign %d: excluded: %w", r.ID, err)
@@ -131,8 +136,8 @@ func (s *Store) Create(ctx context.Context, tx *database.Tx, c Campaign) (Campai
 	}
 	c.ID, c.Status, c.CreatedAt, c.Excluded = s.db.NewID(), Draft, s.db.Now().UnixMilli(), map[string]int64{}
 	c.UpdatedAt = c.CreatedAt
-	_, err := tx.Exec(ctx, `INSERT INTO campaigns (`+campaignColumns+`) VALUES (?, ?, ?, '', ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, ?, 0, 0, '{}', 0, ?, ?, 0)`,
-		c.ID, c.Name, string(c.Status), c.Subject, c.HTML, c.Text, c.SenderID, database.FormatIDs(c.ListIDs), c.Segment, c.OnUncertain, false, c.CreatedAt, c.UpdatedAt)
+	_, err := tx.Exec(ctx, `INSERT INTO campaigns (`+campaignColumns+`) VALUES (?, ?, ?, '', ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, ?, 0, 0, '{}', 0, ?, ?, 0, ?)`,
+		c.ID, c.Name, string(c.Status), c.Subject, c.HTML, c.Text, c.SenderID, database.FormatIDs(c.ListIDs), c.Segment, c.OnUncertain, false, c.CreatedAt, c.UpdatedAt, formatTranslations(c.Translations))
 	if err != nil {
 		return Campaign{}, fmt.Errorf("create campaign: %w", err)
 	}
@@ -151,8 +156,8 @@ func (s *Store) Update(ctx context.Context, tx *database.Tx, c Campaign) (Campai
 	if err := s.check(ctx, tx, &c); err != nil {
 		return Campaign{}, err
 	}
-	_, err = tx.Exec(ctx, `UPDATE campaigns SET name = ?, subject = ?, html = ?, text = ?, sender_id = ?, list_ids = ?, segment = ?, on_uncertain = ?, updated_at = ? WHERE id = ?`,
-		c.Name, c.Subject, c.HTML, c.Text, c.SenderID, database.FormatIDs(c.ListIDs), c.Segment, c.OnUncertain, s.db.Now().UnixMilli(), c.ID)
+	_, err = tx.Exec(ctx, `UPDATE campaigns SET name = ?, subject = ?, html = ?, text = ?, sender_id = ?, list_ids = ?, segment = ?, on_uncertain = ?, translations = ?, updated_at = ? WHERE id = ?`,
+		c.Name, c.Subject, c.HTML, c.Text, c.SenderID, database.FormatIDs(c.ListIDs), c.Segment, c.OnUncertain, formatTranslations(c.Translations), s.db.Now().UnixMilli(), c.ID)
 	if err != nil {
 		return Campaign{}, fmt.Errorf("update campaign: %w", err)
 	}
@@ -173,8 +178,8 @@ func (s *Store) check(ctx context.Context, tx *database.Tx, c *Campaign) error {
 	if strings.ContainsAny(c.Subject, "\r\n\x00") {
 		return &Invalid{"subject", "has a line break"}
 	}
-	if c.Segment != "" {
-		return &Invalid{"segment", "segments are not available yet; leave it empty to mail all of the lists"}
+	if _, err := segmentOf(c.Segment); err != nil {
+		return err
 	}
 	switch c.OnUncertain {
 	case "":
@@ -203,8 +208,10 @@ func (s *Store) check(ctx context.Context, tx *database.Tx, c *Campaign) error {
 	if err != nil {
 		return &Invalid{"sender_id", fmt.Sprintf("sender %d: %v", c.SenderID, errors.Unwrap(err))}
 	}
-	_, err = content.Compile(content.Source{Subject: c.Subject, HTML: c.HTML, Text: c.Text}, Frame(sender, "check"))
-	return err
+	if _, err = content.Compile(content.Source{Subject: c.Subject, HTML: c.HTML, Text: c.Text}, Frame(sender, "check")); err != nil {
+		return err
+	}
+	return checkTranslations(c.Translations, sender)
 }
 
 // Frame is the sender's part of every message; boundary is a name for the MIME parts' limits.

@@ -21,6 +21,9 @@ type Version struct {
 	Text       string
 	Sender     sending.Sender
 	ListIDs    []int64
+	Segment    string
+	// Translations are the content in other languages, by locale.
+	Translations map[string]Content
 }
 
 // Launch freezes the campaign and starts it, now or at the given time. Who
@@ -50,8 +53,8 @@ func (s *Store) Launch(ctx context.Context, tx *database.Tx, id int64, at time.T
 		return Campaign{}, fmt.Errorf("freeze sender: %w", err)
 	}
 	c.Version++
-	_, err = tx.Exec(ctx, `INSERT INTO versions (campaign_id, number, subject, html, text, sender, list_ids, segment, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		c.ID, c.Version, c.Subject, c.HTML, c.Text, string(frozen), database.FormatIDs(c.ListIDs), c.Segment, now.UnixMilli())
+	_, err = tx.Exec(ctx, `INSERT INTO versions (campaign_id, number, subject, html, text, sender, list_ids, segment, translations, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		c.ID, c.Version, c.Subject, c.HTML, c.Text, string(frozen), database.FormatIDs(c.ListIDs), c.Segment, formatTranslations(c.Translations), now.UnixMilli())
 	if err != nil {
 		return Campaign{}, fmt.Errorf("freeze campaign %d: %w", id, err)
 	}
@@ -121,12 +124,18 @@ func (s *Store) Version(ctx context.Context, campaignID, number int64) (Version,
 		Text    string `db:"text"`
 		Sender  string `db:"sender"`
 		ListIDs string `db:"list_ids"`
+
+		Segment      string `db:"segment"`
+		Translations string `db:"translations"`
 	}
-	err := s.q.Get(ctx, &row, `SELECT subject, html, text, sender, list_ids FROM versions WHERE campaign_id = ? AND number = ?`, campaignID, number)
+	err := s.q.Get(ctx, &row, `SELECT subject, html, text, sender, list_ids, segment, translations FROM versions WHERE campaign_id = ? AND number = ?`, campaignID, number)
 	if err != nil {
 		return Version{}, fmt.Errorf("version %d of campaign %d: %w", number, campaignID, err)
 	}
-	v := Version{CampaignID: campaignID, Number: number, Subject: row.Subject, HTML: row.HTML, Text: row.Text}
+	v := Version{CampaignID: campaignID, Number: number, Subject: row.Subject, HTML: row.HTML, Text: row.Text, Segment: row.Segment}
+	if err := json.Unmarshal([]byte(row.Translations), &v.Translations); err != nil {
+		return v, fmt.Errorf("version %d of campaign %d: translations: %w", number, campaignID, err)
+	}
 	if err := json.Unmarshal([]byte(row.Sender), &v.Sender); err != nil {
 		return v, fmt.Errorf("version %d of campaign %d: sender: %w", number, campaignID, err)
 	}

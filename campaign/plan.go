@@ -46,7 +46,11 @@ func (s *Scheduler) plan(ctx context.Context, c Campaign) error {
 	if err != nil {
 		return err
 	}
-	page, err := s.store.people.Audience(ctx, v.ListIDs, c.AudienceAt, c.PlanAfter, planPage)
+	narrow, err := segmentOf(v.Segment)
+	if err != nil {
+		return fmt.Errorf("campaign %d: %w", c.ID, err)
+	}
+	page, err := s.store.audience(ctx, v.ListIDs, narrow, c.AudienceAt, c.PlanAfter, planPage)
 	if err != nil {
 		return fmt.Errorf("read the audience of campaign %d: %w", c.ID, err)
 	}

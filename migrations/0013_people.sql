@@ -6,7 +6,11 @@ CREATE TABLE mailed (
     first_at      BIGINT NOT NULL,
     last_at       BIGINT NOT NULL
 );
-ALTER TABLE campaigns ADD COLUMN summed_up BIGINT NOT NULL DEFAULT 0; -- the last person whose sum has this campaign in it; -1: all
+-- A campaign's part of it: what was settled up to summed_to is in. A pass goes
+-- person by person to what was settled by summing_to, and stands at summed_up; -1: no pass.
+ALTER TABLE campaigns ADD COLUMN summed_to BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE campaigns ADD COLUMN summing_to BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE campaigns ADD COLUMN summed_up BIGINT NOT NULL DEFAULT -1;
 
 -- Language versions of a campaign: locale to subject, html and text.
 ALTER TABLE campaigns ADD COLUMN translations JSONB NOT NULL DEFAULT '{}';

@@ -56,8 +56,7 @@ func (s *Store) Audience(ctx context.Context, listIDs []int64, asOf, after int64
 			}
 			m := found[row.SubscriberID]
 			if m == nil {
-				_, domain, _ := strings.Cut(row.Key[strings.LastIndexByte(row.Key, '@'):], "@")
-				m = &Member{ID: row.SubscriberID, Domain: domain}
+				m = &Member{ID: row.SubscriberID, Domain: domainOf(row.Key)}
 				found[row.SubscriberID] = m
 			}
 			m.see(i, row, asOf, now)
@@ -73,6 +72,9 @@ func (s *Store) Audience(ctx context.Context, listIDs []int64, asOf, after int64
 	sort.Slice(members, func(i, j int) bool { return members[i].ID < members[j].ID })
 	return members, nil
 }
+
+// domainOf is the domain of an address key.
+func domainOf(key string) string { return key[strings.LastIndexByte(key, '@')+1:] }
 
 // see takes in the person's row of one list.
 func (m *Member) see(list int, row audienceRow, asOf, now int64) {

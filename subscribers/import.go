@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"facteur/internal/database"
@@ -41,6 +42,9 @@ type Import struct {
 	StatedAt   int64           `db:"stated_at"` // when the consent was given; all times are Unix milliseconds
 	CreatedAt  int64           `db:"created_at"`
 	FinishedAt int64           `db:"finished_at"` // 0: still running
+	Confirm    bool            `db:"-"`           // see [ImportTerms]
+	DryRun     bool            `db:"-"`
+	Columns    []string        `db:"-"` // of a CSV file
 }
 
 // ImportProblem is one refused row. It never holds an address.
@@ -64,11 +68,35 @@ type importRow struct {
 	progress importProgress
 }
 
-// importProgress is where the next page begins, and the part of the statement
-// that has no column of its own.
+// ImportTerms are how a file is to be taken.
+type ImportTerms struct {
+	consent.Statement                   // of everybody in the file; only the source where Confirm asks for it
+	Confirm           bool              // the people are pending, and each is asked once for their yes
+	DryRun            bool              // nobody is brought; the counts say who would be
+	Columns           map[string]string // column of the file → email, name, first_name, last_name, locale, timezone, another name, or - for none
+}
+
+func (t ImportTerms) check(now time.Time) error {
+	if !t.Confirm {
+		return t.Check(now)
+	}
+	if t.Basis != "" {
+		return &Invalid{"confirm", "the people are asked because there is no basis: leave one of both away"}
+	}
+	if strings.TrimSpace(t.Source) == "" {
+		return &Invalid{"source", "is empty: say where these addresses come from"}
+	}
+	return nil
+}
+
+// importProgress is where the next page begins, and the terms that have no
+// column of their own.
 type importProgress struct {
-	State   importer.State `json:"state"`
-	Wording string         `json:"wording,omitempty"`
+	State   importer.State    `json:"state"`
+	Wording string            `json:"wording,omitempty"`
+	Confirm bool              `json:"confirm,omitempty"`
+	DryRun  bool              `json:"dry_run,omitempty"`
+	Columns map[string]string `json:"columns,omitempty"`
 }
 
 const importColumns = `id, list_id, status, error, file, host, progress, basis, source, stated_at,
@@ -113,6 +141,7 @@ func (r *importRow) decode() error {
 	if err := json.Unmarshal([]byte(r.ProgressText), &r.progress); err != nil {
 		return fmt.Errorf("import %d: progress: %w", r.ID, err)
 	}
+	r.Confirm, r.DryRun, r.Columns = r.progress.Confirm, r.progress.DryRun, r.progress.State.Columns
 	if err := json.Unmarshal([]byte(r.ProblemsText), &r.Problems); err != nil {
 		return fmt.Errorf("import %d: problems: %w", r.ID, err)
 	}

@@ -1,6 +1,7 @@
 package subscribers
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +11,6 @@ import (
 	"path/filepath"
 
 	"facteur/internal/database"
-	"facteur/subscribers/consent"
 	"facteur/subscribers/importer"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -67,14 +67,14 @@ func NewImporter(db *database.DB, store *Store, dir string, log *slog.Logger) *I
 // Metrics are what the importer counts.
 func (im *Importer) Metrics() []prometheus.Collector { return []prometheus.Collector{im.rows} }
 
-// Accept takes a CSV file of people for a list and answers when the file is
-// safe on disk; the people follow later. Without a valid list and statement
-// nothing of the body is read. Errors besides those of the body itself:
+// Accept takes a CSV or JSON Lines file of people for a list and answers when
+// the file is safe on disk; the people follow later. Without a valid list and
+// terms nothing of the body is read. Errors besides those of the body itself:
 // [database.ErrNotFound] (no such list), [ErrBadFile], [*ImportTooLarge] (more
 // than limit bytes). After any error nothing is left behind.
-func (im *Importer) Accept(ctx context.Context, listID int64, yes consent.Statement, body io.Reader, limit int64) (Import, error) {
+func (im *Importer) Accept(ctx context.Context, listID int64, yes ImportTerms, body io.Reader, limit int64) (Import, error) {
 	now := im.db.Now()
-	if err := yes.Check(now); err != nil {
+	if err := yes.check(now); err != nil {
 		return Import{}, fmt.Errorf("import: %w", err)
 	}
 	if _, err := im.store.List(ctx, listID); err != nil {
@@ -82,9 +82,10 @@ func (im *Importer) Accept(ctx context.Context, listID int64, yes consent.Statem
 	}
 	row := importRow{Host: im.host, Import: Import{
 		ID: im.db.NewID(), ListID: listID, Status: ImportRunning,
-		Basis: string(yes.Basis), Source: yes.Source, StatedAt: yes.At.UnixMilli(), CreatedAt: now.UnixMilli(),
+		Basis: string(yes.Basis), Source: yes.Source, StatedAt: database.Millis(yes.At), CreatedAt: now.UnixMilli(),
+		Confirm: yes.Confirm, DryRun: yes.DryRun,
 	}}
-	row.progress.Wording = yes.Wording
+	row.progress.Wording, row.progress.Confirm, row.progress.DryRun, row.progress.Columns = yes.Wording, yes.Confirm, yes.DryRun, yes.Columns
 	if err := im.take(ctx, &row, body, limit); err != nil {
 		return Import{}, fmt.Errorf("import: %w", err)
 	}
@@ -108,7 +109,7 @@ func (im *Importer) take(ctx context.Context, row *importRow, body io.Reader, li
 		_ = file.Close() // it is synced already
 	}()
 	row.File = file.Name()
-	if row.progress.State, err = spoolBody(file, &intake{ctx: ctx, body: body, limit: limit, left: limit}); err != nil {
+	if row.progress.State, err = spoolBody(file, &intake{ctx: ctx, body: body, limit: limit, left: limit}, row.progress.Columns); err != nil {
 		return err
 	}
 	if err := syncDir(im.dir); err != nil {
@@ -119,10 +120,13 @@ func (im *Importer) take(ctx context.Context, row *importRow, body io.Reader, li
 
 // spoolBody writes the body to file as it arrives and makes it durable. The
 // head is judged as soon as it is in: nobody uploads a gigabyte for nothing.
-func spoolBody(file *os.File, in *intake) (importer.State, error) {
-	reader, err := importer.NewReader(io.TeeReader(in, file), importer.Options{})
-	if err == nil {
-		_, err = newImportTable(reader.Columns())
+func spoolBody(file *os.File, in *intake, mapping map[string]string) (importer.State, error) {
+	body := bufio.NewReaderSize(in, 4096)
+	head, _ := body.Peek(512) // what is wrong with it shows when it is read
+	state := importer.State{Format: importer.JSONL, Line: 1}
+	var err error
+	if !importer.IsJSONL(head) {
+		state, err = judgeTable(io.TeeReader(body, file), mapping)
 	}
 	switch {
 	case in.err != nil: // what did not arrive explains what is wrong with the head
@@ -130,13 +134,23 @@ func spoolBody(file *os.File, in *intake) (importer.State, error) {
 	case err != nil:
 		return importer.State{}, fmt.Errorf("%w: %w", ErrBadFile, err)
 	}
-	if _, err := io.Copy(file, in); err != nil {
+	if _, err := io.Copy(file, body); err != nil {
 		return importer.State{}, fmt.Errorf("spool the file: %w", err)
 	}
 	if err := file.Sync(); err != nil {
 		return importer.State{}, fmt.Errorf("spool the file: %w", err)
 	}
-	return reader.State(), nil
+	return state, nil
+}
+
+// judgeTable reads the head of a CSV file.
+func judgeTable(head io.Reader, mapping map[string]string) (importer.State, error) {
+	reader, err := importer.NewReader(head, importer.Options{})
+	if err != nil {
+		return importer.State{}, err
+	}
+	_, err = newImportTable(reader.Columns(), mapping)
+	return reader.State(), err
 }
 
 // intake reads a body for as long as its context lives, up to a limit.

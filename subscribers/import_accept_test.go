@@ -47,7 +47,7 @@ func TestImporter_RefusesFilesThatCannotBeImportedAtOnce(t *testing.T) {
 		{"two names", "email,Name,Full name\n", nil, []string{`both mean "name"`}},
 		{"very many columns", wide, nil, []string{"and 11 more", "xxx…"}},
 	} {
-		_, err := im.Accept(t.Context(), list, stated(), strings.NewReader(c.body), math.MaxInt64)
+		_, err := im.Accept(t.Context(), list, subscribers.ImportTerms{Statement: stated()}, strings.NewReader(c.body), math.MaxInt64)
 		if !errors.Is(err, subscribers.ErrBadFile) || c.cause != nil && !errors.Is(err, c.cause) {
 			t.Errorf("%s: %v", c.why, err)
 			continue
@@ -96,11 +96,11 @@ func TestImporter_ReadsNothingWithoutListOrConsent(t *testing.T) {
 	noSource, tomorrow, noBasis := stated(), stated(), stated()
 	noSource.Source, tomorrow.At, noBasis.Basis = " ", time.Now().Add(24*time.Hour), ""
 	for says, yes := range map[string]consent.Statement{"source is empty": noSource, "in the future": tomorrow, "basis": noBasis} {
-		if _, err := im.Accept(t.Context(), list, yes, untouched, 100); err == nil || !strings.Contains(err.Error(), says) {
+		if _, err := im.Accept(t.Context(), list, subscribers.ImportTerms{Statement: yes}, untouched, 100); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("want %q: %v", says, err)
 		}
 	}
-	if _, err := im.Accept(t.Context(), list+1, stated(), untouched, 100); !errors.Is(err, database.ErrNotFound) {
+	if _, err := im.Accept(t.Context(), list+1, subscribers.ImportTerms{Statement: stated()}, untouched, 100); !errors.Is(err, database.ErrNotFound) {
 		t.Errorf("no such list: %v", err)
 	}
 	expectNothing(t, db, dir, list)
@@ -114,14 +114,14 @@ func TestImporter_TakesExactlyTheLimit(t *testing.T) {
 		body := append([]byte("email\n"), bytes.Repeat([]byte("x"), size)...)
 		limit := int64(len(body))
 		for _, short := range []int64{1, 2, limit} {
-			_, err := im.Accept(t.Context(), list, stated(), bytes.NewReader(body), limit-short)
+			_, err := im.Accept(t.Context(), list, subscribers.ImportTerms{Statement: stated()}, bytes.NewReader(body), limit-short)
 			var large *subscribers.ImportTooLarge
 			if !errors.As(err, &large) || large.Limit != limit-short || errors.Is(err, subscribers.ErrBadFile) {
 				t.Errorf("%d bytes where %d are allowed: %v", limit, limit-short, err)
 			}
 		}
 		expectNothing(t, db, dir, list)
-		accepted, err := im.Accept(t.Context(), list, stated(), iotest.HalfReader(bytes.NewReader(body)), limit)
+		accepted, err := im.Accept(t.Context(), list, subscribers.ImportTerms{Statement: stated()}, iotest.HalfReader(bytes.NewReader(body)), limit)
 		if err != nil {
 			t.Fatalf("%d bytes: %v", limit, err)
 		}
@@ -146,14 +146,14 @@ func TestImporter_LeavesNothingOfABodyThatBreaksOff(t *testing.T) {
 	im := subscribers.NewImporter(db, subscribers.NewStore(db), dir, quiet())
 	broken := errors.New("connection reset")
 	for _, read := range []string{"", "ema", "email\na@b.fr\n", "email\n" + strings.Repeat("a@b.fr\n", 100_000)} {
-		_, err := im.Accept(t.Context(), list, stated(), io.MultiReader(strings.NewReader(read), iotest.ErrReader(broken)), math.MaxInt64)
+		_, err := im.Accept(t.Context(), list, subscribers.ImportTerms{Statement: stated()}, io.MultiReader(strings.NewReader(read), iotest.ErrReader(broken)), math.MaxInt64)
 		if !errors.Is(err, broken) || errors.Is(err, subscribers.ErrBadFile) {
 			t.Errorf("after %d bytes: %v", len(read), err)
 		}
 	}
 	ctx, leave := context.WithCancel(t.Context())
 	gone := readerFunc(func(p []byte) (int, error) { leave(); return copy(p, "email\n"), nil })
-	if _, err := im.Accept(ctx, list, stated(), gone, math.MaxInt64); !errors.Is(err, context.Canceled) {
+	if _, err := im.Accept(ctx, list, subscribers.ImportTerms{Statement: stated()}, gone, math.MaxInt64); !errors.Is(err, context.Canceled) {
 		t.Errorf("the caller left: %v", err)
 	}
 	expectNothing(t, db, dir, list)
@@ -168,7 +168,7 @@ func TestImporter_AnswersBeforeAnybodyIsImported(t *testing.T) {
 		store, list, dir, yes := subscribers.NewStore(db), newList(t, db), t.TempDir(), stated()
 		im := subscribers.NewImporter(db, store, filepath.Join(dir, "imports"), quiet())
 		ctx := journal.WithActor(t.Context(), "token:7")
-		accepted, err := im.Accept(ctx, list, yes, strings.NewReader("email\na@b.fr\n"), 100)
+		accepted, err := im.Accept(ctx, list, subscribers.ImportTerms{Statement: yes}, strings.NewReader("email\na@b.fr\n"), 100)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,6 +3,7 @@ package subscribers
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 	"unicode"
@@ -69,8 +70,8 @@ type importTable struct {
 
 // newImportTable refuses columns that would not say whom a row is about, or
 // two that would write to the same place.
-func newImportTable(headers []string) (*importTable, error) {
-	columns, err := keyed(headers)
+func newImportTable(headers []string, mapping map[string]string) (*importTable, error) {
+	columns, err := keyed(headers, mapping)
 	if err != nil {
 		return nil, err
 	}
@@ -104,15 +105,28 @@ func newImportTable(headers []string) (*importTable, error) {
 	return t, nil
 }
 
-// keyed gives each named column its key.
-func keyed(headers []string) ([]importColumn, error) {
+// unused is what a column is mapped to that is not to be read.
+const unused = "-"
+
+// keyed gives each named column its key: the one it is mapped to, else its own.
+func keyed(headers []string, mapping map[string]string) ([]importColumn, error) {
+	for name := range mapping {
+		if !slices.Contains(headers, name) {
+			return nil, fmt.Errorf("there is no column %q to be mapped (the columns are %s)", clipped(name), listed(headers))
+		}
+	}
 	columns := make([]importColumn, 0, len(headers))
 	at := map[string]int{} // key → place in columns
 	for i, h := range headers {
 		key := attributeKey(h)
+		to, mapped := mapping[h]
 		switch known := knownColumn(key); {
-		case key == "":
+		case mapped && to == unused, key == "" && !mapped:
 			continue
+		case mapped:
+			if key = attributeKey(to); key == "" {
+				return nil, fmt.Errorf("column %q is mapped to %q, which is no name", clipped(h), clipped(to))
+			}
 		case key == "nom" && namesFirst(headers):
 			key = lastNameColumn // prénom;nom
 		case known != "":

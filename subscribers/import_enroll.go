@@ -95,3 +95,32 @@ func (e *enrolment) enrollKnown(ctx context.Context, yes consent.Statement) erro
 	}
 	return err
 }
+
+// bring adds people without a yes: they are pending on the list and invited to
+// give it. Who has said yes stays as they are; who has left is refused.
+func (s *Store) bring(ctx context.Context, tx *database.Tx, listID int64, people []Person) ([]Enrolled, error) {
+	e := enrolment{store: s.With(tx), tx: tx, list: listID, people: people, out: make([]Enrolled, len(people)), first: make(map[string]int, len(people))}
+	for i := range people {
+		e.keys = append(e.keys, people[i].Address.Key())
+		e.first[e.keys[i]] = i
+	}
+	left := func(ctx context.Context) error { return e.refuseLeft(ctx, consent.Statement{}, false) }
+	await := func(ctx context.Context) error { return e.await(ctx, e.toConfirm()) }
+	for _, step := range []func(context.Context) error{e.refuseSuppressed, e.find, left, e.updateKnown, e.addNew, await} {
+		if err := step(ctx); err != nil {
+			return nil, fmt.Errorf("bring %d people: %w", len(people), err)
+		}
+	}
+	return e.out, nil
+}
+
+// await makes people pending and invites those who were not before.
+func (e *enrolment) await(ctx context.Context, ids []int64) error {
+	now := e.store.db.Now().UnixMilli()
+	err := e.tx.Insert(ctx, `INSERT INTO subscriptions (list_id, subscriber_id, status, confirmed_at, changed_at) VALUES (?, ?, 'pending', 0, ?) ON CONFLICT (list_id, subscriber_id) DO NOTHING`,
+		len(ids), func(i int, p *database.Params) { p.Set(e.list, ids[i], now) })
+	if err != nil {
+		return err
+	}
+	return e.store.invite(ctx, e.tx, e.list, ids, byImport, LapseKeep)
+}

@@ -21,6 +21,7 @@ type importPage struct {
 	people   []importPerson // each address once, in the order of keys
 	repeats  []importRepeat
 	problems []ImportProblem // of rows that were refused before the database was asked
+	contents []importContent // of all rows, for those that are refused
 	state    importer.State  // behind the page
 	last     bool
 
@@ -30,12 +31,14 @@ type importPage struct {
 type importPerson struct {
 	Person
 	line int
+	row  int // in the page's contents
 }
 
 // importRepeat is a row about somebody who is on the page already.
 type importRepeat struct {
 	key  string
 	line int
+	row  int
 }
 
 func newImportPage() *importPage {
@@ -43,12 +46,12 @@ func newImportPage() *importPage {
 }
 
 // read fills the page with the next rows.
-func (p *importPage) read(from *importer.Reader, table *importTable) error {
+func (p *importPage) read(from importSource) error {
 	p.rows, p.last = 0, false
-	p.people, p.repeats, p.problems = p.people[:0], p.repeats[:0], p.problems[:0]
+	p.people, p.repeats, p.problems, p.contents = p.people[:0], p.repeats[:0], p.problems[:0], p.contents[:0]
 	clear(p.known)
 	for p.rows < importPageRows {
-		record, err := from.Next()
+		row, err := from.next()
 		var unreadable *importer.RecordError
 		switch {
 		case err == io.EOF:
@@ -58,40 +61,42 @@ func (p *importPage) read(from *importer.Reader, table *importTable) error {
 				Line: unreadable.Line, Column: clipped(unreadable.Column),
 				Reason: string(unreadable.Reason), Detail: unreadable.Detail,
 			})
+			p.contents = append(p.contents, importContent{line: unreadable.Line})
 		case err != nil:
 			return err
 		default:
-			p.add(record, table)
+			p.add(row)
 		}
 		if p.last {
 			break
 		}
 		p.rows++
 	}
-	p.state = from.State()
+	p.state = from.state()
 	// Whoever changes many rows does so in the order of keys: two imports at
 	// once then wait for each other, but not both at the same time.
 	slices.SortFunc(p.people, func(a, b importPerson) int { return strings.Compare(a.Address.Key(), b.Address.Key()) })
 	return nil
 }
 
-// add takes one record in. A second row about a person is laid over the first,
+// add takes one row in. A second row about a person is laid over the first,
 // as if it had come on a later page.
-func (p *importPage) add(record importer.Record, table *importTable) {
-	person, problem := table.person(record.Fields)
-	if problem != nil {
-		problem.Line = record.Line
-		p.problems = append(p.problems, *problem)
+func (p *importPage) add(row importedRow) {
+	at := len(p.contents)
+	p.contents = append(p.contents, row.importContent)
+	if row.problem != nil {
+		row.problem.Line = row.line
+		p.problems = append(p.problems, *row.problem)
 		return
 	}
-	key := person.Address.Key()
+	key := row.person.Address.Key()
 	if first, again := p.known[key]; again {
-		p.repeats = append(p.repeats, importRepeat{key, record.Line})
-		p.people[first].overlay(&person)
+		p.repeats = append(p.repeats, importRepeat{key, row.line, at})
+		p.people[first].overlay(&row.person)
 		return
 	}
 	p.known[key] = len(p.people)
-	p.people = append(p.people, importPerson{person, record.Line})
+	p.people = append(p.people, importPerson{row.person, row.line, at})
 }
 
 // overlay lays a later row's facts over the person's.
@@ -113,15 +118,19 @@ func (p *importPage) persons() []Person {
 	return out
 }
 
-// count adds up what became of a page: enrolled answers to its persons.
-func (r *importRow) count(page *importPage, enrolled []Enrolled) {
-	problems := slices.Clone(page.problems)
+// count adds up what became of a page, and returns the rows that were refused:
+// enrolled answers to its persons.
+func (r *importRow) count(page *importPage, enrolled []Enrolled) []refusal {
+	var refusals []refusal
+	for _, p := range page.problems {
+		refusals = append(refusals, refusal{ImportProblem: p})
+	}
 	refused := map[string]error{}
 	for i, e := range enrolled {
-		switch {
+		switch p := &page.people[i]; {
 		case e.Err != nil:
-			problems = append(problems, enrollProblem(page.people[i].line, e.Err))
-			refused[page.people[i].Address.Key()] = e.Err
+			refusals = append(refusals, refusal{enrollProblem(p.line, e.Err), p.Address.Key()})
+			refused[p.Address.Key()] = e.Err
 		case e.Created:
 			r.Created++
 		default:
@@ -130,17 +139,18 @@ func (r *importRow) count(page *importPage, enrolled []Enrolled) {
 	}
 	for _, again := range page.repeats {
 		if err := refused[again.key]; err != nil {
-			problems = append(problems, enrollProblem(again.line, err))
+			refusals = append(refusals, refusal{enrollProblem(again.line, err), again.key})
 		} else {
 			r.Updated++
 		}
 	}
 	r.Rows += page.rows
-	r.Refused += int64(len(problems))
-	if room := mostProblems - len(r.Problems); room > 0 {
-		sort.Slice(problems, func(i, j int) bool { return problems[i].Line < problems[j].Line })
-		r.Problems = append(slices.Clip(r.Problems), problems[:min(room, len(problems))]...)
+	r.Refused += int64(len(refusals))
+	sort.Slice(refusals, func(i, j int) bool { return refusals[i].Line < refusals[j].Line })
+	for _, x := range refusals[:max(0, min(mostProblems-len(r.Problems), len(refusals)))] {
+		r.Problems = append(slices.Clip(r.Problems), x.ImportProblem)
 	}
+	return refusals
 }
 
 func enrollProblem(line int, err error) ImportProblem {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"facteur/internal/database"
-	"facteur/subscribers/importer"
 )
 
 const (
@@ -132,19 +131,15 @@ func (im *Importer) pages(ctx context.Context, id int64, file *os.File) error {
 	if file == nil {
 		return errors.New("the uploaded file is gone: import it again, who is in already will only be updated")
 	}
-	reader, err := importer.Resume(file, row.progress.State)
-	if err != nil {
-		return err
-	}
-	table, err := newImportTable(reader.Columns())
+	source, err := openSource(file, row.progress)
 	if err != nil {
 		return err
 	}
 	page, next := newImportPage(), newImportPage()
-	err = page.read(reader, table)
+	err = page.read(source)
 	for err == nil && row.Status == ImportRunning {
 		ahead := make(chan error)
-		go func() { ahead <- next.read(reader, table) }() // while this page is written
+		go func() { ahead <- next.read(source) }() // while this page is written
 		err = im.commit(ctx, &row, page)
 		if unread := <-ahead; err == nil {
 			err = unread
@@ -163,13 +158,22 @@ func (im *Importer) pages(ctx context.Context, id int64, file *os.File) error {
 func (im *Importer) commit(ctx context.Context, row *importRow, page *importPage) error {
 	var next importRow
 	people := page.persons()
-	err := im.db.Write(ctx, func(tx *database.Tx) error {
+	rehearsed, err := im.rehearse(ctx, row, people)
+	if err != nil {
+		return err
+	}
+	err = im.db.Write(ctx, func(tx *database.Tx) error {
 		next = *row
-		enrolled, err := im.enroll(ctx, tx, row, people)
-		if err != nil {
+		enrolled := rehearsed
+		if !row.DryRun {
+			var err error
+			if enrolled, err = im.enroll(ctx, tx, row, people); err != nil {
+				return err
+			}
+		}
+		if err := im.store.keepRefusals(ctx, tx, row.ID, page, next.count(page, enrolled)); err != nil {
 			return err
 		}
-		next.count(page, enrolled)
 		next.progress.State = page.state
 		if page.last {
 			next.Status, next.FinishedAt = ImportDone, im.db.Now().UnixMilli()
@@ -187,11 +191,34 @@ func (im *Importer) commit(ctx context.Context, row *importRow, page *importPage
 	return nil
 }
 
+// errRehearsed rolls a dry run back.
+var errRehearsed = errors.New("a dry run changes nothing")
+
+// rehearse brings a page of a dry run to the list and takes it back. Each page
+// is tried by itself: a person who comes on two pages is created on both.
+func (im *Importer) rehearse(ctx context.Context, row *importRow, people []Person) (enrolled []Enrolled, err error) {
+	if !row.DryRun {
+		return nil, nil
+	}
+	err = im.db.Write(ctx, func(tx *database.Tx) error {
+		if enrolled, err = im.enroll(ctx, tx, row, people); err != nil {
+			return err
+		}
+		return errRehearsed
+	})
+	if errors.Is(err, errRehearsed) {
+		err = nil
+	}
+	return enrolled, err
+}
+
 // enroll looks for people first only where most were found so far.
 func (im *Importer) enroll(ctx context.Context, tx *database.Tx, row *importRow, people []Person) ([]Enrolled, error) {
 	switch {
 	case len(people) == 0:
 		return nil, nil
+	case row.Confirm:
+		return im.store.bring(ctx, tx, row.ListID, people)
 	case row.Updated > row.Created:
 		return im.store.Enroll(ctx, tx, row.ListID, people, row.statement(), false)
 	}

@@ -62,7 +62,7 @@ func accept(t testing.TB, db *database.DB, dir string, body []byte) subscribers.
 		}
 		return nil
 	})
-	accepted, err := subscribers.NewImporter(db, store, dir, quiet()).Accept(ctx, list, stated(), bytes.NewReader(body), math.MaxInt64)
+	accepted, err := subscribers.NewImporter(db, store, dir, quiet()).Accept(ctx, list, subscribers.ImportTerms{Statement: stated()}, bytes.NewReader(body), math.MaxInt64)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -304,7 +304,7 @@ func TestImporter_WakesForANewFile(t *testing.T) {
 	var run sync.WaitGroup
 	run.Go(func() { im.Run(ctx) })
 	for i := range 3 {
-		if _, err := im.Accept(ctx, list, stated(), strings.NewReader(fmt.Sprintf("email\na%d@example.com\n", i)), 100); err != nil {
+		if _, err := im.Accept(ctx, list, subscribers.ImportTerms{Statement: stated()}, strings.NewReader(fmt.Sprintf("email\na%d@example.com\n", i)), 100); err != nil {
 			t.Fatal(err)
 		}
 		<-done
@@ -318,7 +318,7 @@ func TestImporter_NeedsLittleMemory(t *testing.T) {
 	db, dir := databasetest.New(t), t.TempDir()
 	body := crowd(0, 60_000, 7919)
 	store, list := subscribers.NewStore(db), newList(t, db)
-	if _, err := subscribers.NewImporter(db, store, dir, quiet()).Accept(t.Context(), list, stated(), bytes.NewReader(body), math.MaxInt64); err != nil {
+	if _, err := subscribers.NewImporter(db, store, dir, quiet()).Accept(t.Context(), list, subscribers.ImportTerms{Statement: stated()}, bytes.NewReader(body), math.MaxInt64); err != nil {
 		t.Fatal(err)
 	}
 	live := func() int64 {

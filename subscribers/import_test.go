@@ -105,7 +105,7 @@ func finish(t testing.TB, db *database.DB, dir string, id int64) subscribers.Imp
 func importBody(t testing.TB, db *database.DB, list int64, body []byte) subscribers.Import {
 	t.Helper()
 	store, dir := subscribers.NewStore(db), t.TempDir()
-	accepted, err := subscribers.NewImporter(db, store, dir, quiet()).Accept(context.Background(), list, stated(), bytes.NewReader(body), math.MaxInt64)
+	accepted, err := subscribers.NewImporter(db, store, dir, quiet()).Accept(context.Background(), list, subscribers.ImportTerms{Statement: stated()}, bytes.NewReader(body), math.MaxInt64)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/bits"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -33,6 +34,26 @@ type composition struct {
 	version campaign.Version
 	message *content.Message
 	headers []unsubscribe.Headers // of each of the version's lists
+	// translated are the version's other languages, by locale in lower case; nil: none.
+	translated map[string]*content.Message
+}
+
+// in is the message in a person's language: the locale's own, else its
+// language's, else the campaign's.
+func (m *composition) in(locale string) *content.Message {
+	if m.translated == nil || locale == "" {
+		return m.message
+	}
+	for name := strings.ToLower(strings.ReplaceAll(locale, "_", "-")); ; {
+		if t := m.translated[name]; t != nil {
+			return t
+		}
+		cut := strings.LastIndexByte(name, '-')
+		if cut < 0 {
+			return m.message
+		}
+		name = name[:cut]
+	}
 }
 
 // maxCompositions bounds the compiled versions kept in memory.
@@ -84,6 +105,16 @@ func (c *Composer) compile(ctx context.Context, v campaign.Version) (*compositio
 	if err != nil {
 		return nil, fmt.Errorf("compile campaign %d: %w", v.CampaignID, err)
 	}
+	for locale, t := range v.Translations {
+		m, err := content.Compile(content.Source{Subject: t.Subject, HTML: t.HTML, Text: t.Text}, campaign.TranslatedFrame(v.Sender, boundary, locale))
+		if err != nil {
+			return nil, fmt.Errorf("compile campaign %d in %s: %w", v.CampaignID, locale, err)
+		}
+		if made.translated == nil {
+			made.translated = map[string]*content.Message{}
+		}
+		made.translated[strings.ToLower(locale)] = m
+	}
 	return made, nil
 }
 
@@ -110,21 +141,18 @@ func (c *Composer) recipient(s *scratch, m *composition, ref unsubscribe.Referen
 // Test composes a campaign as it stands for a test letter: for a subscriber,
 // or for nobody in particular when subscriberID is 0.
 func (c *Composer) Test(ctx context.Context, cam campaign.Campaign, to string, subscriberID, letterID int64) ([]byte, error) {
-	v := campaign.Version{CampaignID: cam.ID, Number: cam.Version, Subject: "[Test] " + cam.Subject, HTML: cam.HTML, Text: cam.Text, ListIDs: cam.ListIDs}
-	var err error
-	if v.Sender, err = c.campaigns.Sender(ctx, cam.SenderID); err != nil {
-		return nil, err
+	cam.Subject = "[Test] " + cam.Subject
+	translated := map[string]campaign.Content{}
+	for locale, t := range cam.Translations {
+		t.Subject = "[Test] " + t.Subject
+		translated[locale] = t
 	}
-	made, err := c.compile(ctx, v)
+	cam.Translations = translated
+	made, p, err := c.draft(ctx, cam, subscriberID)
 	if err != nil {
 		return nil, err
 	}
-	p := subscribers.Subscriber{Attributes: "{}"}
-	if subscriberID != 0 {
-		if p, err = c.people.Subscriber(ctx, subscriberID); err != nil {
-			return nil, err
-		}
-	}
+	v := made.version
 	a, err := address.Parse(to)
 	if err != nil {
 		return nil, err
@@ -132,7 +160,60 @@ func (c *Composer) Test(ctx context.Context, cam campaign.Campaign, to string, s
 	var s scratch
 	c.recipient(&s, made, unsubscribe.Reference{CampaignID: cam.ID, SubscriberID: subscriberID}, &p, a.Wire(), 1, time.Now())
 	s.MessageID = unsubscribe.Reference{SubscriberID: letterID}.MessageID(c.keys, v.Sender.Domain)
-	return made.message.Append(nil, &s.Recipient)
+	return made.in(p.Locale).Append(nil, &s.Recipient)
+}
+
+// draft compiles a campaign as it stands, for a person or for nobody in particular.
+func (c *Composer) draft(ctx context.Context, cam campaign.Campaign, subscriberID int64) (*composition, subscribers.Subscriber, error) {
+	p := subscribers.Subscriber{Attributes: "{}"}
+	v := campaign.Version{
+		CampaignID: cam.ID, Number: cam.Version, Subject: cam.Subject, HTML: cam.HTML, Text: cam.Text, ListIDs: cam.ListIDs, Translations: cam.Translations,
+	}
+	var err error
+	if v.Sender, err = c.campaigns.Sender(ctx, cam.SenderID); err != nil {
+		return nil, p, err
+	}
+	made, err := c.compile(ctx, v)
+	if err != nil || subscriberID == 0 {
+		return made, p, err
+	}
+	p, err = c.people.Subscriber(ctx, subscriberID)
+	return made, p, err
+}
+
+// Preview is a campaign as a person would get it, part by part, with links
+// that lead nowhere.
+type Preview struct {
+	Subject, HTML, Text string
+	Locale              string // of the person
+}
+
+// Preview shows a campaign as it stands to nobody but who asks.
+func (c *Composer) Preview(ctx context.Context, cam campaign.Campaign, subscriberID int64) (Preview, error) {
+	made, p, err := c.draft(ctx, cam, subscriberID)
+	if err != nil {
+		return Preview{}, err
+	}
+	email := p.Email
+	if email == "" {
+		email = "somebody@example.org"
+	}
+	var s scratch
+	c.recipient(&s, made, unsubscribe.Reference{CampaignID: cam.ID, SubscriberID: subscriberID}, &p, email, 1, time.Now())
+	s.UnsubscribeURL, s.PreferencesURL, s.WebURL = c.publicURL+"/u/preview", c.publicURL+"/u/preview", c.publicURL+"/w/preview"
+	m := made.in(p.Locale)
+	out := Preview{Locale: p.Locale}
+	for _, part := range []struct {
+		to   *string
+		show func([]byte, *content.Recipient) ([]byte, error)
+	}{{&out.Subject, m.AppendSubject}, {&out.HTML, m.AppendHTML}, {&out.Text, m.AppendText}} {
+		text, err := part.show(nil, &s.Recipient)
+		if err != nil {
+			return Preview{}, err
+		}
+		*part.to = string(text)
+	}
+	return out, nil
 }
 
 // Web is the web version of one person's mail.
@@ -155,5 +236,5 @@ func (c *Composer) Web(ctx context.Context, ref unsubscribe.Reference) ([]byte, 
 	}
 	var s scratch
 	c.recipient(&s, made, ref, &p, p.Email, d.Lists, time.UnixMilli(d.FirstAt))
-	return made.message.AppendHTML(nil, &s.Recipient)
+	return made.in(p.Locale).AppendHTML(nil, &s.Recipient)
 }

@@ -61,7 +61,7 @@ func (d *delivery) Compose(dst []byte) ([]byte, error) {
 	s := c.scratch.Get().(*scratch)
 	defer c.scratch.Put(s)
 	c.recipient(s, d.batch.made, d.ref(), &d.person, d.to.Wire(), d.row.Lists, d.at)
-	return d.batch.made.message.Append(dst, &s.Recipient)
+	return d.batch.made.in(d.person.Locale).Append(dst, &s.Recipient)
 }
 
 // Return takes the delivery back: its body never began.

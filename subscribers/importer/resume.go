@@ -9,6 +9,7 @@ import (
 // State is all that is needed to go on behind a record: where, and what the head
 // of the file had shown. It is kept as JSON between two runs.
 type State struct {
+	Format    string   `json:"format,omitempty"`     // "": CSV
 	Offset    int64    `json:"offset"`               // bytes of the source that are done
 	Line      int      `json:"line"`                 // of the byte at Offset
 	LineByOne int64    `json:"line_by_one,omitzero"` // up to here quotes must close on their line
