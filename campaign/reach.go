@@ -80,4 +80,3 @@ func (s *Store) Reach(ctx context.Context, listIDs []int64, text string, sample 
 	r.Sample, err = s.people.People(ctx, shown)
 	return r, err
 }
-

@@ -58,3 +58,9 @@ func TranslatedFrame(v sending.Sender, boundary, locale string) content.Frame {
 	}
 	return f
 }
+
+// Preview is a campaign as a person would get it, part by part.
+type Preview struct {
+	Subject, HTML, Text string
+	Locale              string // of the person, which chose the language
+}

@@ -35,7 +35,7 @@ func (s *Store) Enroll(ctx context.Context, tx *database.Tx, listID int64, peopl
 	if err := yes.Check(s.db.Now()); err != nil {
 		return nil, err
 	}
-	e := enrolment{store: s.With(tx), tx: tx, list: listID, people: people, out: make([]Enrolled, len(people)), first: map[string]int{}}
+	e := enrolment{store: s.With(tx), tx: tx, list: listID, people: people, out: make([]Enrolled, len(people)), first: map[string]int{}, stated: yes.At.UnixMilli()}
 	for i, p := range people {
 		if _, seen := e.first[p.Address.Key()]; !seen {
 			e.first[p.Address.Key()] = i
@@ -69,6 +69,7 @@ type enrolment struct {
 	known  []Subscriber   // those there were, as they are
 	said   map[int64]bool // of the known: confirmed on this list already
 	salts  []string       // of those who are added
+	stated int64          // when they gave their yes, a sign of life; 0: not known
 }
 
 func (e *enrolment) refuseSuppressed(ctx context.Context) error {
@@ -132,7 +133,7 @@ func (e *enrolment) addNew(ctx context.Context) error {
 			fresh = append(fresh, i)
 		}
 	}
-	err := e.tx.Insert(ctx, `INSERT INTO subscribers (`+subscriberColumns+`, salt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, len(fresh), func(n int, row *database.Params) {
+	err := e.tx.Insert(ctx, `INSERT INTO subscribers (`+subscriberColumns+`, salt, active_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, len(fresh), func(n int, row *database.Params) {
 		i := fresh[n]
 		p := &e.people[i]
 		e.out[i] = Enrolled{ID: e.store.db.NewID(), Created: true}
@@ -140,7 +141,7 @@ func (e *enrolment) addNew(ctx context.Context) error {
 		if attributes == "" {
 			attributes = "{}"
 		}
-		row.Set(e.out[i].ID, p.Address.String(), p.Address.Key(), p.Name, p.Locale, p.Timezone, attributes, now, now, e.salts[i])
+		row.Set(e.out[i].ID, p.Address.String(), p.Address.Key(), p.Name, p.Locale, p.Timezone, attributes, now, now, e.salts[i], e.stated)
 	})
 	if errors.Is(err, database.ErrConflict) { // somebody else added one this moment: the next try finds them
 		return fmt.Errorf("%w: %w", database.ErrUnavailable, err)

@@ -216,7 +216,9 @@ func (g *Greeter) greet(ctx context.Context, f waitingForm) error {
 }
 
 // plainName is a name fit for a header, no longer than may be.
-func plainName(name string) string { return clip(plain([]byte(strings.ToValidUTF8(name, ""))), longestName) }
+func plainName(name string) string {
+	return clip(plain([]byte(strings.ToValidUTF8(name, ""))), longestName)
+}
 
 // clip cuts a text to so many characters and drops controls.
 func clip(text string, most int) string {

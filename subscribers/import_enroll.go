@@ -16,7 +16,7 @@ import (
 func (s *Store) enrollNew(ctx context.Context, tx *database.Tx, listID int64, people []Person, yes consent.Statement) ([]Enrolled, error) {
 	e := enrolment{
 		store: s.With(tx), tx: tx, list: listID, people: people, out: make([]Enrolled, len(people)),
-		keys: make([]string, len(people)), first: make(map[string]int, len(people)),
+		keys: make([]string, len(people)), first: make(map[string]int, len(people)), stated: yes.At.UnixMilli(),
 	}
 	for i := range people {
 		e.keys[i] = people[i].Address.Key()
@@ -33,7 +33,7 @@ func (s *Store) enrollNew(ctx context.Context, tx *database.Tx, listID int64, pe
 
 // addUnknown adds those whose key is not there yet and marks them as created.
 func (e *enrolment) addUnknown(ctx context.Context) error {
-	const row = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+	const row = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 	e.salts = consent.Salts(len(e.people))
 	now := e.store.db.Now().UnixMilli()
 	ids := make([]int64, 0, len(e.people))
@@ -49,13 +49,13 @@ func (e *enrolment) addUnknown(ctx context.Context) error {
 			attributes = "{}"
 		}
 		ids, at = append(ids, id), append(at, i)
-		args = append(args, id, p.Address.String(), p.Address.Key(), p.Name, p.Locale, p.Timezone, attributes, now, now, e.salts[i])
+		args = append(args, id, p.Address.String(), p.Address.Key(), p.Name, p.Locale, p.Timezone, attributes, now, now, e.salts[i], e.stated)
 	}
 	if len(ids) == 0 {
 		return nil
 	}
 	var added []int64
-	err := e.tx.Select(ctx, &added, `INSERT INTO subscribers (`+subscriberColumns+`, salt) VALUES `+strings.Repeat(row+", ", len(ids)-1)+row+
+	err := e.tx.Select(ctx, &added, `INSERT INTO subscribers (`+subscriberColumns+`, salt, active_at) VALUES `+strings.Repeat(row+", ", len(ids)-1)+row+
 		` ON CONFLICT (key) DO NOTHING RETURNING id`, args...)
 	for _, id := range added {
 		if n, ok := slices.BinarySearch(ids, id); ok { // ids never go back

@@ -11,7 +11,7 @@ import (
 
 // CheckLedger goes through the consent ledger and compares it with the people
 // that are still there. trusted are our public keys, hex.
-func (s *Store) CheckLedger(ctx context.Context, trusted []string) (consent.Report, error) {
+func (s *Store) CheckLedger(ctx context.Context, trusted []string) (consent.LedgerReport, error) {
 	return consent.Check(ctx, s.q, trusted, s.persons)
 }
 

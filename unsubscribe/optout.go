@@ -71,7 +71,9 @@ func (o *OptOut) Undo(ctx context.Context, ref Reference) (back []int64, err err
 
 // Explain adds a reason to the leaving of the last hour.
 func (o *OptOut) Explain(ctx context.Context, ref Reference, reason, note string) error {
-	return o.db.Write(ctx, func(tx *database.Tx) error { return o.people.Explain(ctx, tx, ref.SubscriberID, ref.CampaignID, reason, note) })
+	return o.db.Write(ctx, func(tx *database.Tx) error {
+		return o.people.Explain(ctx, tx, ref.SubscriberID, ref.CampaignID, reason, note)
+	})
 }
 
 // write is a change that may forbid a mail: the senders of this process hear

@@ -181,18 +181,11 @@ func (c *Composer) draft(ctx context.Context, cam campaign.Campaign, subscriberI
 	return made, p, err
 }
 
-// Preview is a campaign as a person would get it, part by part, with links
-// that lead nowhere.
-type Preview struct {
-	Subject, HTML, Text string
-	Locale              string // of the person
-}
-
 // Preview shows a campaign as it stands to nobody but who asks.
-func (c *Composer) Preview(ctx context.Context, cam campaign.Campaign, subscriberID int64) (Preview, error) {
+func (c *Composer) Preview(ctx context.Context, cam campaign.Campaign, subscriberID int64) (campaign.Preview, error) {
 	made, p, err := c.draft(ctx, cam, subscriberID)
 	if err != nil {
-		return Preview{}, err
+		return campaign.Preview{}, err
 	}
 	email := p.Email
 	if email == "" {
@@ -202,14 +195,14 @@ func (c *Composer) Preview(ctx context.Context, cam campaign.Campaign, subscribe
 	c.recipient(&s, made, unsubscribe.Reference{CampaignID: cam.ID, SubscriberID: subscriberID}, &p, email, 1, time.Now())
 	s.UnsubscribeURL, s.PreferencesURL, s.WebURL = c.publicURL+"/u/preview", c.publicURL+"/u/preview", c.publicURL+"/w/preview"
 	m := made.in(p.Locale)
-	out := Preview{Locale: p.Locale}
+	out := campaign.Preview{Locale: p.Locale}
 	for _, part := range []struct {
 		to   *string
 		show func([]byte, *content.Recipient) ([]byte, error)
 	}{{&out.Subject, m.AppendSubject}, {&out.HTML, m.AppendHTML}, {&out.Text, m.AppendText}} {
 		text, err := part.show(nil, &s.Recipient)
 		if err != nil {
-			return Preview{}, err
+			return campaign.Preview{}, err
 		}
 		*part.to = string(text)
 	}

@@ -65,6 +65,7 @@ type App struct {
 	people    *subscribers.Store
 	importer  *subscribers.Importer
 	greeter   *subscribers.Greeter
+	ledger    ledgerWatch
 	scheduler *campaign.Scheduler
 	worker    *worker.Worker
 	listener  net.Listener
@@ -77,6 +78,7 @@ type App struct {
 	scheduled  chan struct{}
 	imported   chan struct{}
 	greeted    chan struct{}
+	refreshed  chan struct{}
 	served     chan struct{}
 	pruned     chan struct{}
 	stopped    sync.Once
@@ -259,7 +261,14 @@ func (a *App) wire(ctx context.Context) error {
 			return err
 		}
 	}
+	examiner, err := a.examiner(resolver)
+	if err != nil {
+		return err
+	}
 	if a.has(Scheduler) {
+		if err := a.duties(ctx, keys, senders, examiner); err != nil {
+			return err
+		}
 		a.scheduled = make(chan struct{})
 		go func() { defer close(a.scheduled); a.scheduler.Run(a.background) }()
 	}
@@ -284,6 +293,8 @@ func (a *App) wire(ctx context.Context) error {
 		}
 		return senders.Probe(ctx, relay, a.config.HELO, resolver.Host, to)
 	}
+	a.refreshed = make(chan struct{})
+	go func() { defer close(a.refreshed); a.refreshKeys(keys) }()
 	optOut := unsubscribe.NewOptOut(a.db, a.people, noes)
 	a.measure(queue, optOut)
 	tokens := access.NewStore(a.db, keys, a.config.AdminToken)
@@ -294,14 +305,14 @@ func (a *App) wire(ctx context.Context) error {
 	return a.listen(ctx, web.Options{
 		Log: a.log, Ready: a.ready, Metrics: a.metrics, MetricsFrom: near,
 		API: api.Options{
-			DB: a.db, Access: tokens, Origin: origin, People: a.people, Importer: a.importer, Greeter: a.greeter, Keys: keys, Sending: senders, Pace: pace,
+			DB: a.db, Access: tokens, Origin: origin, People: a.people, Importer: a.importer, Greeter: a.greeter, Examiner: examiner, Keys: keys, Preview: composer.Preview, LedgerDuty: ledgerDuty, RetentionDuty: retentionDuty, Sending: senders, Pace: pace,
 			Version: version, Self: api.Self{StartedAt: time.Now(), Database: a.db.Name(), Queue: a.queueName(), Ready: a.ready}, Campaigns: a.campaigns, PublicURL: a.config.PublicURL, ComposeTest: composer.Test, ProbeRelay: probe, Nudge: a.scheduler.Nudge, LettersNudge: a.scheduler.Nudge, Log: a.log,
 		},
 		Recipient: recipient.Options{
 			DB: a.db, Keys: keys, Campaigns: a.campaigns, People: a.people, OptOut: optOut,
 			WebVersion: composer.Web, Greeter: a.greeter, LettersReady: scribe.Ready, WriteAccess: scribe.Access, LettersNudge: a.scheduler.Nudge, PublicURL: a.config.PublicURL,
 			Captcha: recipient.Captcha{VerifyURL: a.config.CaptchaURL, Secret: a.config.CaptchaSecret, Widget: template.HTML(a.config.CaptchaWidget)},
-			Rate: call.Rate{PerSecond: float64(a.config.RecipientRate), Burst: a.config.RecipientRate}, Origin: origin, Log: a.log,
+			Rate:    call.Rate{PerSecond: float64(a.config.RecipientRate), Burst: a.config.RecipientRate}, Origin: origin, Log: a.log,
 		},
 	})
 }
@@ -379,7 +390,7 @@ func (a *App) Stop() { a.stopped.Do(a.stop) }
 func (a *App) stop() {
 	a.stopping.Store(true) // /readyz says so; /healthz and the recipients' door stay open while we drain
 	a.cancel()
-	await(a.scheduled, a.imported, a.greeted, a.pruned)
+	await(a.scheduled, a.imported, a.greeted, a.refreshed, a.pruned)
 	if a.worker != nil {
 		a.worker.Close()
 	}

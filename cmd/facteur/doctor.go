@@ -14,19 +14,23 @@ import (
 )
 
 type doctorCmd struct {
-	Books bool `help:"Compare the running totals of every campaign with its deliveries." required:""`
+	Books  bool `help:"Compare the running totals of every campaign with its deliveries." xor:"what" required:""`
+	Ledger bool `help:"Go through the whole consent ledger: every row, every seal." xor:"what" required:""`
 }
 
 func (doctorCmd) Help() string {
-	return "Example:\n  facteur doctor --books\n\nIt only reads, and may run beside the server."
+	return "Example:\n  facteur doctor --books\n  facteur doctor --ledger\n\nIt only reads, and may run beside the server."
 }
 
-// Run prints each campaign's books and fails when any is off.
-func (doctorCmd) Run(c *Config) error {
+// Run prints what it finds and fails when something is wrong.
+func (d doctorCmd) Run(c *Config) error {
 	ctx := context.Background()
 	db, err := database.Open(ctx, c.DatabaseURL, database.Options{})
 	if err != nil {
 		return err
+	}
+	if d.Ledger {
+		return errors.Join(examineLedger(ctx, c, db), db.Close())
 	}
 	off, err := checkBooks(ctx, db)
 	if err := errors.Join(err, db.Close()); err != nil {
@@ -34,6 +38,34 @@ func (doctorCmd) Run(c *Config) error {
 	}
 	if off > 0 {
 		return fmt.Errorf("the books of %d campaigns are off", off)
+	}
+	return nil
+}
+
+// examineLedger checks the consent ledger with this installation's own keys.
+func examineLedger(ctx context.Context, c *Config, db *database.DB) error {
+	secret, err := c.secret()
+	if err != nil {
+		return err
+	}
+	keys, err := keyring.Open(ctx, db, secret)
+	if err != nil {
+		return err
+	}
+	_, trusted, err := keys.SigningKey(ctx, "ledger")
+	if err != nil {
+		return err
+	}
+	r, err := subscribers.NewStore(db).CheckLedger(ctx, trusted)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%d rows in %d seals, %d not sealed yet, %d with erased details\n", r.Entries, r.Seals, r.Unsealed, r.Erased)
+	for _, f := range r.Faults {
+		fmt.Println("WRONG:", f)
+	}
+	if len(r.Faults) > 0 {
+		return fmt.Errorf("the consent ledger is not as it was written: %d faults", len(r.Faults))
 	}
 	return nil
 }

@@ -18,12 +18,15 @@ import (
 
 type importCmd struct {
 	server
-	File     string `arg:"" help:"CSV file with a line of column names; - is standard input." placeholder:"FILE"`
-	List     string `help:"Id of the list." xor:"list" required:"" placeholder:"ID"`
-	ListName string `help:"Name of the list, instead of its id." xor:"list" required:"" placeholder:"NAME"`
-	Basis    string `help:"Why these people may be mailed: double_opt_in, opt_in, customer, contract or legitimate_interest_b2b." required:"" enum:"double_opt_in,opt_in,customer,contract,legitimate_interest_b2b" placeholder:"BASIS"`
-	Source   string `help:"Where they said yes." required:"" placeholder:"TEXT"`
-	At       string `help:"When they said yes: 2026-01-31, or 2026-01-31T10:00:00Z." required:"" placeholder:"TIME"`
+	File     string   `arg:"" help:"CSV file with a line of column names, or JSON Lines; - is standard input." placeholder:"FILE"`
+	List     string   `help:"Id of the list." xor:"list" required:"" placeholder:"ID"`
+	ListName string   `help:"Name of the list, instead of its id." xor:"list" required:"" placeholder:"NAME"`
+	Basis    string   `help:"Why these people may be mailed: double_opt_in, opt_in, customer, contract or legitimate_interest_b2b." xor:"basis" required:"" enum:"double_opt_in,opt_in,customer,contract,legitimate_interest_b2b," default:"" placeholder:"BASIS"`
+	Confirm  bool     `help:"There is no basis: each is asked once for their yes, in their turn." xor:"basis" required:""`
+	Source   string   `help:"Where they said yes, or where the addresses come from." required:"" placeholder:"TEXT"`
+	At       string   `help:"When they said yes: 2026-01-31, or 2026-01-31T10:00:00Z." placeholder:"TIME"`
+	DryRun   bool     `help:"Only count; nobody is brought to the list."`
+	Column   []string `help:"What a column means, such as Adresse:email, Ville:city or Notes:- for nothing; may be given several times." sep:"none" placeholder:"NAME:MEANING"`
 }
 
 func (importCmd) Help() string {
@@ -33,10 +36,14 @@ func (importCmd) Help() string {
 
 // Run uploads the file and follows the import to its end.
 func (i *importCmd) Run(c *Config) error {
-	at, err := moment(i.At)
-	if err != nil {
-		return err
+	var at time.Time
+	if !i.Confirm {
+		var err error
+		if at, err = moment(i.At); err != nil {
+			return err
+		}
 	}
+	var err error
 	file := os.Stdin
 	if i.File != "-" {
 		if file, err = os.Open(i.File); err != nil {
@@ -111,7 +118,16 @@ func (i *importCmd) find(ctx context.Context, api *client.Client) (string, error
 }
 
 func (i *importCmd) upload(ctx context.Context, api *client.Client, file io.Reader, at time.Time, line *statusLine) (started client.Import, err error) {
-	query := url.Values{"basis": {i.Basis}, "source": {i.Source}, "at": {at.Format(time.RFC3339)}}
+	query := url.Values{"source": {i.Source}, "column": i.Column}
+	if i.Confirm {
+		query.Set("confirm", "true")
+	} else {
+		query.Set("basis", i.Basis)
+		query.Set("at", at.Format(time.RFC3339))
+	}
+	if i.DryRun {
+		query.Set("dry_run", "true")
+	}
 	body := &counted{Reader: file}
 	sent, shown := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -167,7 +183,11 @@ func follow(ctx context.Context, api *client.Client, now client.Import, line *st
 
 // conclude says what became of the rows; an error when the import failed.
 func conclude(to io.Writer, done client.Import) error {
-	_, _ = fmt.Fprintf(to, "import %s %s: %d rows: %d created, %d updated, %d refused\n", done.ID, done.Status, done.Rows, done.Created, done.Updated, done.Refused)
+	what := "import"
+	if done.DryRun {
+		what = "dry run"
+	}
+	_, _ = fmt.Fprintf(to, "%s %s %s: %d rows: %d created, %d updated, %d refused\n", what, done.ID, done.Status, done.Rows, done.Created, done.Updated, done.Refused)
 	for _, p := range done.Problems {
 		column := ""
 		if p.Column != "" {
@@ -176,7 +196,7 @@ func conclude(to io.Writer, done client.Import) error {
 		_, _ = fmt.Fprintf(to, "  line %d%s: %s (%s)\n", p.Line, column, p.Detail, p.Reason)
 	}
 	if more := done.Refused - int64(len(done.Problems)); more > 0 {
-		_, _ = fmt.Fprintf(to, "  and %d more: mend these and import the file again\n", more)
+		_, _ = fmt.Fprintf(to, "  and %d more: all are in GET /imports/%s/refused, to be mended and imported again\n", more, done.ID)
 	}
 	if done.Status == "failed" {
 		return fmt.Errorf("the import failed: %s", done.Error)

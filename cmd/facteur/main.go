@@ -26,17 +26,18 @@ type commands struct {
 	Config
 	File kong.ConfigFlag `name:"config" help:"JSON file with settings, named as the flags without the dashes in front; a flag or a variable wins over it." placeholder:"FILE"`
 
-	Demo     demoCmd    `cmd:"" help:"Send a sample campaign to a sandbox, and show what happened."`
-	Serve    serveCmd   `cmd:"" help:"Run the engine."`
-	Migrate  migrateCmd `cmd:"" help:"Bring the database's schema up to date and stop."`
-	Doctor   doctorCmd  `cmd:"" help:"Check the books: compare every campaign's totals with its deliveries."`
-	Status   statusCmd  `cmd:"" help:"Ask the running server how things are."`
-	Ready    readyCmd   `cmd:"" help:"Ask the server on this host whether it is ready."`
-	Import   importCmd  `cmd:"" help:"Bring a CSV file of people to a list, through the running server."`
-	Token    tokenCmd   `cmd:"" help:"Make, list and revoke API tokens."`
-	Settings configCmd  `cmd:"" name:"config" help:"Print every setting with its value, default, unit and meaning."`
-	Sandbox  sandboxCmd `cmd:"" help:"Run the SMTP server that plays mailbox providers."`
-	Version  versionCmd `cmd:"" help:"Print the version."`
+	Demo     demoCmd        `cmd:"" help:"Send a sample campaign to a sandbox, and show what happened."`
+	Serve    serveCmd       `cmd:"" help:"Run the engine."`
+	Migrate  migrateCmd     `cmd:"" help:"Bring the database's schema up to date and stop."`
+	Doctor   doctorCmd      `cmd:"" help:"Check the books of the campaigns, or the consent ledger."`
+	Status   statusCmd      `cmd:"" help:"Ask the running server how things are."`
+	Ready    readyCmd       `cmd:"" help:"Ask the server on this host whether it is ready."`
+	Import   importCmd      `cmd:"" help:"Bring a CSV file of people to a list, through the running server."`
+	Token    tokenCmd       `cmd:"" help:"Make, list and revoke API tokens."`
+	Settings configCmd      `cmd:"" name:"config" help:"Print every setting with its value, default, unit and meaning."`
+	Proof    verifyProofCmd `cmd:"" name:"verify-proof" help:"Check a person's consent proof, without the database."`
+	Sandbox  sandboxCmd     `cmd:"" help:"Run the SMTP server that plays mailbox providers."`
+	Version  versionCmd     `cmd:"" help:"Print the version."`
 }
 
 func main() {

@@ -26,9 +26,11 @@ func (a *App) measure(queue *worker.Queue, optOut *unsubscribe.OptOut) {
 	if a.has(Scheduler) {
 		a.metrics.MustRegister(a.scheduler.Metrics()...)
 		a.metrics.MustRegister(queue.Metrics()...)
+		a.metrics.MustRegister(a.ledger.Metrics()...)
 	}
 	if a.has(API) {
 		a.metrics.MustRegister(a.importer.Metrics()...)
+		a.metrics.MustRegister(a.greeter.Metrics()...)
 		a.metrics.MustRegister(optOut.Metrics()...)
 	}
 }

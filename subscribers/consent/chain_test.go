@@ -61,7 +61,7 @@ func (l *ledger) seal() int64 {
 	return n
 }
 
-func (l *ledger) check() consent.Report {
+func (l *ledger) check() consent.LedgerReport {
 	l.Helper()
 	r, err := consent.Check(l.Context(), l.db, []string{l.public()}, func(_ context.Context, ids []int64) (map[int64]consent.Person, error) {
 		found := map[int64]consent.Person{}
@@ -143,8 +143,10 @@ func TestCheck_NamesWhatWasTamperedWith(t *testing.T) {
 		want   string // part of the fault's text
 		row    bool   // the row of person 42 is named
 	}{
-		"an act was turned":          {func(l *ledger) { l.force(`UPDATE consents SET act = 'withdrawn' WHERE subscriber_id = 42`) }, "it was changed", true},
-		"a time was turned back":     {func(l *ledger) { l.force(`UPDATE consents SET stated_at = stated_at - 86400000 WHERE subscriber_id = 42`) }, "it was changed", true},
+		"an act was turned": {func(l *ledger) { l.force(`UPDATE consents SET act = 'withdrawn' WHERE subscriber_id = 42`) }, "it was changed", true},
+		"a time was turned back": {func(l *ledger) {
+			l.force(`UPDATE consents SET stated_at = stated_at - 86400000 WHERE subscriber_id = 42`)
+		}, "it was changed", true},
 		"a yes was given to another": {func(l *ledger) { l.force(`UPDATE consents SET subscriber_id = 43 WHERE subscriber_id = 42`) }, "it was changed", true},
 		"a row was deleted":          {func(l *ledger) { l.force(`DELETE FROM consents WHERE subscriber_id = 42`) }, "deleted", true},
 		"a row was slipped in": {func(l *ledger) {

@@ -10,14 +10,14 @@ import (
 	"facteur/internal/database"
 )
 
-// Fault is something in the ledger that is not as it was written.
-type Fault struct {
+// LedgerFault is something in the ledger that is not as it was written.
+type LedgerFault struct {
 	Seal int64  `json:"seal,omitempty"` // 0: none in particular
 	Row  int64  `json:"row,omitempty,string"`
 	Text string `json:"text"`
 }
 
-func (f Fault) String() string {
+func (f LedgerFault) String() string {
 	switch {
 	case f.Row != 0:
 		return fmt.Sprintf("row %d (seal %d): %s", f.Row, f.Seal, f.Text)
@@ -27,13 +27,13 @@ func (f Fault) String() string {
 	return f.Text
 }
 
-// Report is what a check of the ledger found.
-type Report struct {
+// LedgerReport is what a check of the ledger found.
+type LedgerReport struct {
 	Seals    int64   `json:"seals"`
 	Entries  int64   `json:"entries"`  // sealed rows
 	Unsealed int64   `json:"unsealed"` // rows that wait for their pack
 	Erased   int64   `json:"erased"`   // sealed rows whose details were erased
-	Faults   []Fault `json:"faults"`   // the first 100
+	Faults   []LedgerFault `json:"faults"`   // the first 100
 }
 
 // mostFaults bounds a report; more are not worth reading.
@@ -44,7 +44,7 @@ type checker struct {
 	q       database.Queryer
 	trusted []string
 	people  func(context.Context, []int64) (map[int64]Person, error)
-	report  Report
+	report  LedgerReport
 	last    Seal
 }
 
@@ -52,7 +52,7 @@ type checker struct {
 // signed by one of the trusted keys (hex), each row is as it was sealed, and
 // what stands beside it matches its commitments. people finds the persons that
 // are still there. Memory is bounded by a pack.
-func Check(ctx context.Context, q database.Queryer, trusted []string, people func(context.Context, []int64) (map[int64]Person, error)) (Report, error) {
+func Check(ctx context.Context, q database.Queryer, trusted []string, people func(context.Context, []int64) (map[int64]Person, error)) (LedgerReport, error) {
 	c := checker{q: q, trusted: trusted, people: people}
 	for {
 		var packs []pack
@@ -76,7 +76,7 @@ func Check(ctx context.Context, q database.Queryer, trusted []string, people fun
 
 func (c *checker) fault(seal, row int64, format string, args ...any) {
 	if len(c.report.Faults) < mostFaults {
-		c.report.Faults = append(c.report.Faults, Fault{seal, row, fmt.Sprintf(format, args...)})
+		c.report.Faults = append(c.report.Faults, LedgerFault{seal, row, fmt.Sprintf(format, args...)})
 	}
 }
 

@@ -124,10 +124,10 @@ type Verdict struct {
 	Faults   []string
 }
 
-// Verify checks a proof without the database. Whether the keys in the verdict
-// are those of the sender is for the reader to compare with what the sender
-// publishes.
-func (p *Proof) Verify() Verdict {
+// Verify checks a proof without the database. A seal by another key than those
+// given (hex) is a fault; if none is given, whether the keys in the verdict are
+// the sender's is for the reader to compare with what the sender publishes.
+func (p *Proof) Verify(keys ...string) Verdict {
 	var v Verdict
 	if p.Format != ProofFormat {
 		v.Faults = append(v.Faults, fmt.Sprintf("format %q is not %s", p.Format, ProofFormat))
@@ -137,6 +137,10 @@ func (p *Proof) Verify() Verdict {
 	for _, s := range p.Seals {
 		if !s.signed() {
 			v.Faults = append(v.Faults, fmt.Sprintf("seal %d: its signature is wrong", s.Number))
+			continue
+		}
+		if len(keys) > 0 && !slices.Contains(keys, s.Key) {
+			v.Faults = append(v.Faults, fmt.Sprintf("seal %d: it is signed with another key: %s", s.Number, s.Key))
 			continue
 		}
 		seals[s.Number] = s

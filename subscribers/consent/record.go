@@ -253,3 +253,21 @@ func Gave(ctx context.Context, q database.Queryer, subscriberIDs []int64) (map[i
 	}
 	return gave, err
 }
+
+// CountBases counts the yeses of each list by basis.
+func CountBases(ctx context.Context, q database.Queryer) (map[int64]map[string]int64, error) {
+	var rows []struct {
+		ListID int64  `db:"list_id"`
+		Basis  string `db:"basis"`
+		N      int64  `db:"n"`
+	}
+	err := q.Select(ctx, &rows, `SELECT list_id, basis, COUNT(*) AS n FROM consents WHERE act = 'given' GROUP BY list_id, basis`)
+	bases := map[int64]map[string]int64{}
+	for _, r := range rows {
+		if bases[r.ListID] == nil {
+			bases[r.ListID] = map[string]int64{}
+		}
+		bases[r.ListID][r.Basis] = r.N
+	}
+	return bases, err
+}

@@ -86,11 +86,14 @@ func (c *Condition) String() string {
 	return b.String()
 }
 
-func (always) holds(*evaluation) bool          { return true }
-func (always) write(*strings.Builder, int)     {}
-func (n not) holds(e *evaluation) bool         { return !n.of.holds(e) }
-func (s sentTo) holds(e *evaluation) bool      { return slices.Contains(e.person.Sent.Campaigns, int64(s)) }
-func (s sentTo) write(b *strings.Builder, _ int) { b.WriteString("sent(" + strconv.FormatInt(int64(s), 10) + ")") }
+func (always) holds(*evaluation) bool      { return true }
+func (always) write(*strings.Builder, int) {}
+func (n not) holds(e *evaluation) bool     { return !n.of.holds(e) }
+func (s sentTo) holds(e *evaluation) bool  { return slices.Contains(e.person.Sent.Campaigns, int64(s)) }
+
+func (s sentTo) write(b *strings.Builder, _ int) {
+	b.WriteString("sent(" + strconv.FormatInt(int64(s), 10) + ")")
+}
 
 func (a and) holds(e *evaluation) bool {
 	for _, n := range a {

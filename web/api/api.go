@@ -26,6 +26,7 @@ type Options struct {
 	People    *subscribers.Store
 	Importer  *subscribers.Importer
 	Greeter   *subscribers.Greeter
+	Examiner  *subscribers.Examiner
 	Keys      *keyring.Keyring
 	Sending   *sending.Store
 	Pace      *throttle.Store
@@ -41,6 +42,10 @@ type Options struct {
 	// would get it, or as somebody without a name when subscriberID is 0. The
 	// letter's id stands in its Message-ID.
 	ComposeTest func(ctx context.Context, c campaign.Campaign, to string, subscriberID, letterID int64) (message []byte, err error)
+	// Preview shows a campaign as a person would get it; nobody in particular when subscriberID is 0.
+	Preview func(ctx context.Context, c campaign.Campaign, subscriberID int64) (campaign.Preview, error)
+	// LedgerDuty and RetentionDuty name the daily duties whose runs are shown.
+	LedgerDuty, RetentionDuty string
 	// ProbeRelay speaks to a relay, see [sending.Store.Probe].
 	ProbeRelay func(ctx context.Context, relayID int64, to string) ([]smtp.Step, error)
 	// Nudge is called after a change that gives the scheduler something to do; may be nil.

@@ -10,14 +10,16 @@ import (
 
 // NewCampaign is a campaign's content and audience.
 type NewCampaign struct {
-	Name        string `json:"name" maxLength:"300" pattern:"^[^\\x00-\\x1f]*$" example:"May"`
-	Subject     string `json:"subject" example:"News for {{ name }}" doc:"Liquid, as are html and text."`
-	HTML        string `json:"html,omitempty" example:"<p>Hello {{ name }}</p>"`
-	Text        string `json:"text,omitempty" example:"" doc:"Made from the HTML, if left out."`
-	ListIDs     []ID   `json:"list_ids" maxItems:"60"`
-	SenderID    ID     `json:"sender_id"`
-	Segment     string `json:"segment,omitempty" example:""`
-	OnUncertain string `json:"on_uncertain,omitempty" enum:"resend,hold" default:"resend" doc:"What becomes of a message whose answer was lost: sent once more, or held for a person."`
+	Name     string `json:"name" maxLength:"300" pattern:"^[^\\x00-\\x1f]*$" example:"May"`
+	Subject  string `json:"subject" example:"News for {{ name }}" doc:"Liquid, as are html and text."`
+	HTML     string `json:"html,omitempty" example:"<p>Hello {{ name }}</p>"`
+	Text     string `json:"text,omitempty" example:"" doc:"Made from the HTML, if left out."`
+	ListIDs  []ID   `json:"list_ids" maxItems:"60"`
+	SenderID ID     `json:"sender_id"`
+	Segment  string `json:"segment,omitempty" example:"" doc:"Narrows the lists: attributes.city = \"Lyon\" and last_sent_at < 30 days ago; see docs/segments.md."`
+
+	Translations map[string]campaign.Content `json:"translations,omitempty" doc:"The content in other languages, by locale; who speaks none of them gets the one above."`
+	OnUncertain  string                      `json:"on_uncertain,omitempty" enum:"resend,hold" default:"resend" doc:"What becomes of a message whose answer was lost: sent once more, or held for a person."`
 }
 
 // CampaignLine is a campaign as a line of a list.
@@ -40,9 +42,12 @@ type CampaignLine struct {
 // Campaign is a campaign with its content and its books.
 type Campaign struct {
 	CampaignLine
-	HTML        string           `json:"html"`
-	Text        string           `json:"text"`
-	Segment     string           `json:"segment"`
+	HTML    string `json:"html"`
+	Text    string `json:"text"`
+	Segment string `json:"segment"`
+
+	Translations map[string]campaign.Content `json:"translations"`
+
 	OnUncertain string           `json:"on_uncertain"`
 	Counts      campaign.Counts  `json:"counts" doc:"recipients = queued + sending + sent + deferred + failed + skipped + uncertain, always."`
 	Excluded    map[string]int64 `json:"excluded" doc:"How many of the lists were left out, by reason."`
@@ -59,13 +64,13 @@ func lineOf(c campaign.Campaign) CampaignLine {
 // show adds the books to a campaign.
 func show(ctx context.Context, store *campaign.Store, c campaign.Campaign) (Campaign, error) {
 	counts, err := store.Counts(ctx, c.ID)
-	return Campaign{CampaignLine: lineOf(c), HTML: c.HTML, Text: c.Text, Segment: c.Segment, OnUncertain: c.OnUncertain, Counts: counts, Excluded: c.Excluded}, err
+	return Campaign{CampaignLine: lineOf(c), HTML: c.HTML, Text: c.Text, Segment: c.Segment, OnUncertain: c.OnUncertain, Counts: counts, Excluded: c.Excluded, Translations: c.Translations}, err
 }
 
 func (n NewCampaign) campaign(id int64) campaign.Campaign {
 	return campaign.Campaign{
 		ID: id, Name: n.Name, Subject: n.Subject, HTML: n.HTML, Text: n.Text, SenderID: n.SenderID.int(),
-		ListIDs: ints(n.ListIDs), Segment: n.Segment, OnUncertain: n.OnUncertain,
+		ListIDs: ints(n.ListIDs), Segment: n.Segment, OnUncertain: n.OnUncertain, Translations: n.Translations,
 	}
 }
 

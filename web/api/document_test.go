@@ -22,6 +22,11 @@ func TestDocument_HasEveryCall(t *testing.T) {
 		"GET /senders", "POST /senders", "GET /throttles/{scope}", "PUT /throttles/{scope}", "GET /campaigns", "POST /campaigns", "GET /campaigns/{id}", "PUT /campaigns/{id}",
 		"POST /campaigns/{id}/launch", "POST /campaigns/{id}/pause", "POST /campaigns/{id}/resume", "POST /campaigns/{id}/cancel", "POST /campaigns/{id}/resend-failed",
 		"POST /campaigns/{id}/test", "GET /campaigns/{id}/letters", "GET /campaigns/{id}/deliveries", "GET /campaigns/{id}/events", "GET /stop", "POST /stop", "DELETE /stop",
+		"PUT /lists/{id}", "GET /lists/{id}/wordings", "POST /lists/{id}/wordings", "POST /lists/{id}/reconfirm", "POST /lists/{id}/hygiene", "POST /lists/{id}/hygiene/decide", "GET /hygiene/{id}",
+		"GET /imports/{id}/refused", "DELETE /subscribers/{id}", "GET /subscribers/{id}/export", "GET /subscribers/{id}/consents", "GET /subscribers/{id}/consent-proof",
+		"GET /consent-ledger", "POST /consent-ledger/check", "GET /retention", "PUT /retention", "GET /retention/runs", "GET /register", "POST /keys/rotate",
+		"GET /suppressions", "POST /suppressions", "DELETE /suppressions", "POST /suppressions/undo", "GET /suppressions/export", "POST /suppressions/import",
+		"GET /unsubscribes", "POST /segments/preview", "POST /campaigns/{id}/preview",
 		"GET /status", "GET /tokens", "POST /tokens", "DELETE /tokens/{id}",
 	} {
 		method, path, _ := strings.Cut(line, " ")

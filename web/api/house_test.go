@@ -24,6 +24,7 @@ import (
 	"facteur/subscribers"
 	"facteur/throttle"
 	"facteur/web/api"
+	"facteur/worker"
 )
 
 const adminToken = "an-admin-token-for-tests"
@@ -38,6 +39,9 @@ type house struct {
 	sending   *sending.Store
 	campaigns *campaign.Store
 	importer  *subscribers.Importer
+	scribe    *worker.Scribe
+	examiner  *subscribers.Examiner
+	keys      *keyring.Keyring
 	log       *lockedBuffer
 	nudged    atomic.Int64
 	composed  atomic.Int64
@@ -53,20 +57,29 @@ func newHouse(t testing.TB, db *database.DB, change ...func(*api.Options)) *hous
 	h := &house{t: t, db: db, log: &lockedBuffer{}}
 	log := slog.New(slog.NewTextHandler(h.log, nil))
 	h.access = access.NewStore(db, keys, adminToken)
-	h.people = subscribers.NewStore(db)
+	h.people = subscribers.NewStore(db).Keyed(keys)
 	h.importer = subscribers.NewImporter(db, h.people, t.TempDir(), log)
 	h.sending = sending.NewStore(db, keys)
 	pace := throttle.NewStore(db)
 	h.campaigns = campaign.NewStore(db, h.people, h.sending, pace)
+	h.scribe = worker.NewScribe(db, keys, h.sending, "https://mail.example.com")
+	h.keys = keys
+	limits, err := subscribers.ParseSignupLimits("address=3/24h,domain=1000/1h")
+	if err != nil {
+		t.Fatal(err)
+	}
+	composer := worker.NewComposer(h.campaigns, h.people, keys, "https://mail.example.com")
+	h.examiner = subscribers.NewExaminer(db, h.people, h.campaigns.SentTo, h.campaigns.Erase, nil, nil, log)
 	opt := api.Options{
+		Greeter: subscribers.NewGreeter(db, h.people, h.scribe, limits, nil, log), Examiner: h.examiner, Keys: keys, Preview: composer.Preview, LedgerDuty: "ledger", RetentionDuty: "retention",
 		DB: db, Access: h.access, People: h.people, Importer: h.importer, Sending: h.sending, Pace: pace, Campaigns: h.campaigns,
 		Log: log, Version: "test", PublicURL: "https://mail.example.com",
-		ComposeTest: func(_ context.Context, c campaign.Campaign, to string, subscriberID, letterID int64) ([]byte, error) {
+		ComposeTest: func(ctx context.Context, c campaign.Campaign, to string, subscriberID, letterID int64) ([]byte, error) {
 			h.composed.Add(1)
 			if strings.Contains(c.Subject, "unmailable") {
 				return nil, errors.New("the composer is broken")
 			}
-			return fmt.Appendf(nil, "Message-ID: <%d>\r\nTo: %s\r\nSubject: %s\r\n\r\nFor %d\r\n", letterID, to, c.Subject, subscriberID), nil
+			return composer.Test(ctx, c, to, subscriberID, letterID)
 		},
 		Nudge:        func() { h.nudged.Add(1) },
 		LettersNudge: func() { h.letters.Add(1) },

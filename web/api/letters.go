@@ -64,7 +64,6 @@ func (c *calls) test(ctx context.Context, in *struct {
 			return nil, onField("subscriber_id", err)
 		}
 	}
-	mail.Subject = "[Test] " + mail.Subject
 	letters := make([]sending.Letter, len(in.Body.To))
 	for i, to := range in.Body.To {
 		if letters[i], err = c.compose(ctx, mail, to, in.Body.SubscriberID.int()); err != nil {

@@ -50,7 +50,9 @@ func (r route) operation(api huma.API) huma.Operation {
 }
 
 // streams tells that the body is too large to be read before the handler.
-func (r route) streams() bool { return strings.HasSuffix(r.path, "/imports") }
+func (r route) streams() bool {
+	return strings.HasSuffix(r.path, "/imports") || strings.HasSuffix(r.path, "/suppressions/import")
+}
 
 // read registers a call without an Idempotency-Key: one that changes nothing,
 // or that is the same when done twice.

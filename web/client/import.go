@@ -7,6 +7,7 @@ import (
 
 // Import is a file of people on its way to a list.
 type Import struct {
+	DryRun   bool   `json:"dry_run"`
 	ID       string `json:"id"`
 	Status   string `json:"status"` // running, done, failed
 	Error    string `json:"error"`

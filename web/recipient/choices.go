@@ -267,7 +267,9 @@ func (d *door) erase(ctx context.Context, w http.ResponseWriter, r *http.Request
 		d.showChoices(w, r, p, words, "")
 		return
 	}
-	err := d.write(ctx, func(ctx context.Context, tx *database.Tx) error { return d.Campaigns.Erase(ctx, tx, p.ID, "the person, by a fresh link") })
+	err := d.write(ctx, func(ctx context.Context, tx *database.Tx) error {
+		return d.Campaigns.Erase(ctx, tx, p.ID, "the person, by a fresh link")
+	})
 	if err != nil {
 		d.fail(w, r, err)
 		return

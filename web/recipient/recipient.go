@@ -82,7 +82,7 @@ func New(opt Options) http.Handler {
 		"GET /p/{token}/data":      d.dataPage,
 		"GET /p/{token}/data.json": d.dataJSON,
 
-		"/":               d.missing,
+		"/": d.missing,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			call.Of(r.Context()).Route = pattern

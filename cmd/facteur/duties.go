@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"facteur/campaign"
+	"facteur/internal/address"
+	"facteur/internal/database"
+	"facteur/internal/keyring"
+	"facteur/sending"
+	"facteur/subscribers"
+	"facteur/subscribers/consent"
+	"facteur/subscribers/hygiene"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// sealEvery keeps the rows of the consent ledger from waiting longer than a second.
+const sealEvery = 400 * time.Millisecond
+
+// ledgerWatch is what the daily check of the consent ledger found last.
+type ledgerWatch struct {
+	at, faults, entries, unsealed atomic.Int64
+}
+
+// Metrics are what the checks found.
+func (w *ledgerWatch) Metrics() []prometheus.Collector {
+	gauge := func(name, help string, v *atomic.Int64, scale float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(v.Load()) * scale })
+	}
+	return []prometheus.Collector{
+		gauge("facteur_consent_ledger_checked_timestamp_seconds", "When the consent ledger was checked last by this process; 0: not yet.", &w.at, 0.001),
+		gauge("facteur_consent_ledger_faults", "What the last check found wrong; anything but 0 calls for facteur doctor --ledger.", &w.faults, 1),
+		gauge("facteur_consent_ledger_entries", "Sealed rows that the last check went through.", &w.entries, 1),
+		gauge("facteur_consent_ledger_unsealed", "Rows that waited for their seal at the last check.", &w.unsealed, 1),
+	}
+}
+
+// duties gives the leader what it does beside scheduling.
+func (a *App) duties(ctx context.Context, keys *keyring.Keyring, senders *sending.Store, examiner *subscribers.Examiner) error {
+	key, trusted, err := keys.SigningKey(ctx, "ledger")
+	if err != nil {
+		return err
+	}
+	sealer := consent.NewSealer(a.db, key)
+	plain := func(name string, every time.Duration, do func(context.Context, campaign.Fenced) error) {
+		a.scheduler.Also(campaign.Duty{Name: name, Every: every, Do: func(ctx context.Context, write campaign.Fenced) (any, error) { return nil, do(ctx, write) }})
+	}
+	plain("seal the consent ledger", sealEvery, func(ctx context.Context, write campaign.Fenced) error {
+		_, err := sealer.Seal(ctx, write)
+		return err
+	})
+	plain("invite", time.Second, func(ctx context.Context, write campaign.Fenced) error {
+		return a.greeter.Invite(ctx, int64(a.config.InvitationRate), write)
+	})
+	plain("expire sign-ups", time.Minute, a.expire)
+	plain("prune sign-up counts", time.Hour, func(ctx context.Context, _ campaign.Fenced) error { return a.people.PruneSignups(ctx) })
+	plain("sum up what was sent", 5*time.Second, a.campaigns.SumUp)
+	plain("hygiene reports", time.Second, func(ctx context.Context, write campaign.Fenced) error { return examiner.Examine(ctx, write) })
+	a.scheduler.Also(campaign.Duty{Name: ledgerDuty, Daily: true, Do: func(ctx context.Context, _ campaign.Fenced) (any, error) {
+		return a.checkLedger(ctx, trusted)
+	}})
+	a.scheduler.Also(campaign.Duty{Name: retentionDuty, Daily: true, Do: func(ctx context.Context, write campaign.Fenced) (any, error) {
+		removed, err := a.people.Retain(ctx, senders.ForgetLetters, a.campaigns.Erase, write)
+		if len(removed) > 0 {
+			a.log.Info("retention", "removed", fmt.Sprint(removed))
+		}
+		return removed, err
+	}})
+	return nil
+}
+
+// The daily duties' names, by which their runs are found.
+const (
+	ledgerDuty    = "check the consent ledger"
+	retentionDuty = "retention"
+)
+
+// expire ends sign-ups that nobody confirmed.
+func (a *App) expire(ctx context.Context, write campaign.Fenced) error {
+	for {
+		var n int
+		err := write(ctx, func(tx *database.Tx) (err error) {
+			n, err = a.people.ExpirePending(ctx, tx, 200)
+			return err
+		})
+		if err != nil || n == 0 {
+			return err
+		}
+		a.log.Info("sign-ups expired", "people", n)
+	}
+}
+
+// checkLedger goes through the whole chain and says loudly when it is broken.
+func (a *App) checkLedger(ctx context.Context, trusted []string) (consent.LedgerReport, error) {
+	r, err := a.people.CheckLedger(ctx, trusted)
+	if err != nil {
+		return r, err
+	}
+	a.ledger.at.Store(a.db.Now().UnixMilli())
+	a.ledger.faults.Store(int64(len(r.Faults)))
+	a.ledger.entries.Store(r.Entries)
+	a.ledger.unsealed.Store(r.Unsealed)
+	for _, f := range r.Faults {
+		a.log.Error("the consent ledger is not as it was written", "fault", f.String())
+	}
+	return r, nil
+}
+
+// examiner reports on the health of lists.
+func (a *App) examiner(resolver *address.Resolver) (*subscribers.Examiner, error) {
+	var disposable *hygiene.Disposable
+	if name := a.config.DisposableFile; name != "" {
+		file, err := os.Open(name)
+		if err != nil {
+			return nil, fmt.Errorf("FACTEUR_DISPOSABLE_FILE: %w", err)
+		}
+		defer func() { _ = file.Close() }() // it was only read
+		if disposable, err = hygiene.ReadDisposable(file); err != nil {
+			return nil, fmt.Errorf("FACTEUR_DISPOSABLE_FILE %s: %w", name, err)
+		}
+	}
+	if resolver == nil {
+		var err error
+		if resolver, err = address.NewResolver(address.ResolverOptions{}); err != nil {
+			return nil, err
+		}
+	}
+	return subscribers.NewExaminer(a.db, a.people, a.campaigns.SentTo, a.campaigns.Erase, resolver, disposable, a.log), nil
+}
+
+// refreshKeys takes in keys that another process has added.
+func (a *App) refreshKeys(keys *keyring.Keyring) {
+	tick := time.NewTicker(30 * time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-a.background.Done():
+			return
+		case <-tick.C:
+			if err := keys.Refresh(a.background); err != nil && a.background.Err() == nil {
+				a.log.Warn("read the keys", "error", err)
+			}
+		}
+	}
+}
