@@ -54,7 +54,7 @@ func checkTranslations(all map[string]Content, sender sending.Sender) error {
 func TranslatedFrame(v sending.Sender, boundary, locale string) content.Frame {
 	f := Frame(v, boundary)
 	if base, _, _ := strings.Cut(strings.ToLower(locale), "-"); base == "fr" {
-		f.Footer = "Se désinscrire"
+		f.Footer = "Se désabonner"
 	}
 	return f
 }

@@ -39,7 +39,7 @@ type Config struct {
 	RetryGiveUp    time.Duration `help:"A mail deferred for longer fails; the clock stops while its relay rests." env:"FACTEUR_RETRY_GIVE_UP" default:"48h" unit:"duration"`
 	FinalDot       time.Duration `help:"How long a relay may think about a body (RFC 5321: 10 minutes)." env:"FACTEUR_FINAL_DOT" default:"10m" unit:"duration"`
 	SignupLimits   string        `help:"Confirmation mails for one address, network (/24, /48), form and recipient domain in any span of a time; what is not named has no limit." env:"FACTEUR_SIGNUP_LIMITS" default:"address=3/24h,network=20/1h,form=500/1h,domain=100/1h" unit:"scope=N/duration"`
-	InvitationRate int           `help:"People of an import, or of a re-confirmation, who are asked for their yes in an hour." env:"FACTEUR_INVITATION_RATE" default:"1000" unit:"mails/h"`
+	InvitationRate int           `help:"People of an import, or of a re-confirmation, who are asked for their yes in an hour; 0: none." env:"FACTEUR_INVITATION_RATE" default:"1000" unit:"mails/h"`
 	FrequencyCap   string        `help:"Campaigns that one person gets at most in any span of a time, such as 3/168h; empty: no limit. Their own wish holds beside it." env:"FACTEUR_FREQUENCY_CAP" unit:"N/duration"`
 	CaptchaURL     string        `help:"Where the answer to a captcha in a sign-up form is checked, as hCaptcha, Turnstile and reCAPTCHA do; empty: no captcha." env:"FACTEUR_CAPTCHA_URL" unit:"URL"`
 	CaptchaSecret  string        `help:"The secret of your account there." env:"FACTEUR_CAPTCHA_SECRET" unit:"text"`
@@ -106,8 +106,8 @@ func (c *Config) complete() error {
 	if _, err := campaign.ParseCap(c.FrequencyCap); err != nil {
 		return fmt.Errorf("FACTEUR_FREQUENCY_CAP: %w", err)
 	}
-	if c.InvitationRate < 1 {
-		return fmt.Errorf("FACTEUR_INVITATION_RATE %d: want 1 or more", c.InvitationRate)
+	if c.InvitationRate < 0 {
+		return fmt.Errorf("FACTEUR_INVITATION_RATE %d: want 0 or more", c.InvitationRate)
 	}
 	if c.CaptchaURL != "" {
 		if u, err := url.Parse(c.CaptchaURL); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || c.CaptchaSecret == "" {
