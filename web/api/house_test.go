@@ -210,7 +210,7 @@ func dump(t testing.TB, db *database.DB) string {
 	var b strings.Builder
 	for _, table := range []string{
 		"lists", "subscribers", "subscriptions", "suppressions", "consents", "noes", "imports", "relays", "domains", "senders",
-		"letters", "limits", "campaigns", "versions", "deliveries", "stops", "tokens", "replies", "journal",
+		"letters", "evidences", "statements", "wordings", "invitations", "signups", "leavings", "refusals", "retention", "limits", "campaigns", "versions", "deliveries", "stops", "tokens", "replies", "journal",
 	} {
 		rows, err := db.Pool().QueryContext(t.Context(), `SELECT * FROM `+table)
 		if err != nil {

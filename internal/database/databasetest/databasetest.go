@@ -23,6 +23,12 @@ func Each(t *testing.T, test func(t *testing.T, db *database.DB)) {
 	t.Run("PostgreSQL", func(t *testing.T) { test(t, open(t, Postgres(t), database.Options{})) })
 }
 
+// EachAt is [Each] with a clock of the test's own.
+func EachAt(t *testing.T, now func() time.Time, test func(t *testing.T, db *database.DB)) {
+	t.Run("SQLite", func(t *testing.T) { test(t, open(t, SQLite(t), database.Options{Now: now})) })
+	t.Run("PostgreSQL", func(t *testing.T) { test(t, open(t, Postgres(t), database.Options{Now: now})) })
+}
+
 // New is a fresh SQLite database, for tests in which the engine plays no part.
 func New(t testing.TB) *database.DB { return open(t, SQLite(t), database.Options{}) }
 
