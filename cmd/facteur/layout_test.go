@@ -35,34 +35,42 @@ var arrows = map[string][]string{
 	"migrations":           {"internal/database"},
 	"subscribers/consent":  {"internal/database"},
 	"subscribers/importer": {},
-	"subscribers":          {"internal/address", "internal/database", "internal/journal", "subscribers/consent", "subscribers/importer"},
-	"sending/smtp":         {},
-	"sending/sandbox":      {},
-	"sending":              {"internal/address", "internal/database", "internal/journal", "internal/keyring", "sending/smtp"},
-	"throttle":             {"internal/database", "internal/journal"},
-	"access":               {"internal/database", "internal/journal", "internal/keyring"},
+	"subscribers/segment":  {},
+	"subscribers/hygiene":  {},
+	"subscribers": {
+		"internal/address", "internal/database", "internal/journal", "internal/keyring", "subscribers/consent", "subscribers/hygiene", "subscribers/importer", "subscribers/segment",
+	},
+	"sending/smtp":    {},
+	"sending/sandbox": {},
+	"sending":         {"internal/address", "internal/database", "internal/journal", "internal/keyring", "sending/smtp"},
+	"throttle":        {"internal/database", "internal/journal"},
+	"access":          {"internal/database", "internal/journal", "internal/keyring"},
 
 	"unsubscribe": {"internal/database", "internal/journal", "internal/keyring", "subscribers"},
 
 	"campaign/content": {},
-	"campaign":         {"campaign/content", "internal/database", "internal/journal", "sending", "subscribers", "throttle"},
+	"campaign": {
+		"campaign/content", "internal/database", "internal/journal", "sending", "subscribers", "subscribers/consent", "subscribers/segment", "throttle",
+	},
 
 	"worker": {
 		"campaign", "campaign/content", "internal/address", "internal/database", "internal/keyring", "sending", "sending/smtp", "subscribers", "throttle", "unsubscribe",
 	},
-	"web/call":      {},
-	"web/client":    {},
-	"web/inbox":     {"sending/sandbox"},
-	"web/recipient": {"campaign", "internal/database", "internal/keyring", "subscribers", "unsubscribe", "web/call"},
+	"web/call":   {},
+	"web/client": {},
+	"web/inbox":  {"sending/sandbox"},
+	"web/recipient": {
+		"campaign", "internal/address", "internal/database", "internal/journal", "internal/keyring", "subscribers", "subscribers/consent", "unsubscribe", "web/call",
+	},
 	"web/api": {
-		"access", "campaign", "campaign/content", "internal/address", "internal/database", "internal/journal", "sending", "sending/smtp", "subscribers",
+		"access", "campaign", "campaign/content", "internal/address", "internal/database", "internal/journal", "internal/keyring", "sending", "sending/smtp", "subscribers",
 		"subscribers/consent", "throttle", "web/call",
 	},
 	"web": {"access", "web/api", "web/call", "web/recipient"},
 
 	"cmd/facteur": {
-		"access", "campaign", "internal/address", "internal/database", "internal/journal", "internal/keyring", "migrations", "sending", "sending/sandbox", "sending/smtp", "subscribers", "throttle",
-		"unsubscribe", "web", "web/api", "web/call", "web/client", "web/inbox", "web/recipient", "worker",
+		"access", "campaign", "internal/address", "internal/database", "internal/journal", "internal/keyring", "migrations", "sending", "sending/sandbox", "sending/smtp", "subscribers", "subscribers/consent",
+		"subscribers/hygiene", "throttle", "unsubscribe", "web", "web/api", "web/call", "web/client", "web/inbox", "web/recipient", "worker",
 	},
 
 	"internal/database/databasetest": {"internal/database", "migrations"},
@@ -111,11 +119,13 @@ var owners = map[string]string{
 	"keys":    "internal/keyring",
 	"tokens":  "access", "replies": "access",
 	"lists": "subscribers", "subscribers": "subscribers", "subscriptions": "subscribers", "suppressions": "subscribers", "noes": "subscribers", "imports": "subscribers",
-	"consents": "subscribers/consent",
-	"relays":   "sending", "domains": "sending", "senders": "sending", "letters": "sending",
+	"wordings": "subscribers", "signups": "subscribers", "signup_counts": "subscribers", "invitations": "subscribers", "tombstones": "subscribers", "leavings": "subscribers",
+	"refusals": "subscribers", "hygiene_reports": "subscribers", "mail_domains": "subscribers", "retention": "subscribers",
+	"consents": "subscribers/consent", "statements": "subscribers/consent", "evidences": "subscribers/consent", "unsealed": "subscribers/consent", "seals": "subscribers/consent",
+	"relays": "sending", "domains": "sending", "senders": "sending", "letters": "sending",
 	"limits": "throttle", "lanes": "throttle", "lane_minutes": "throttle",
 	"campaigns": "campaign", "versions": "campaign", "deliveries": "campaign", "attempts": "campaign", "batches": "campaign",
-	"campaign_lanes": "campaign", "campaign_counts": "campaign", "stops": "campaign",
+	"mailed": "campaign", "chores": "campaign", "campaign_lanes": "campaign", "campaign_counts": "campaign", "stops": "campaign",
 }
 
 // trespasses are the known breaks of the rule of owners, each with its reason.
