@@ -37,6 +37,13 @@ func (r *report) judge() {
 	if small, large := find("facteur, sqlite", "0s+0s", 10_000), find("facteur, sqlite", "0s+0s", 1_000_000); small != nil && large != nil {
 		most("SQLite: CPU a message, 1,000,000 to 10,000 people", large.CPU/small.CPU, 1.1)
 	}
+	for _, i := range r.Imports {
+		least("import, "+i.Engine+": rate to plain SQL", i.Ratio, 0.4)
+		most("import, "+i.Engine+": peak memory, MB", i.PeakMB, 200)
+		if !i.Same {
+			least("import, "+i.Engine+": same end state after kill -9", 0, 1)
+		}
+	}
 	for i, c := range r.Clicks {
 		least("one-click leaves a second, "+c.While, c.Rate, []float64{5000, 1500}[i])
 	}

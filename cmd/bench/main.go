@@ -27,6 +27,7 @@ type options struct {
 	connections int
 	engines     string
 	clicks      int
+	imports     int
 	jsonFile    string
 	be          string
 	to          string
@@ -35,12 +36,13 @@ type options struct {
 
 func main() {
 	var o options
-	flag.StringVar(&o.recipients, "recipients", "100000,10000,1000000", "sizes of the campaigns, the main one first")
+	flag.StringVar(&o.recipients, "recipients", "100000,10000,1000000", "sizes of the campaigns, the main one first; empty: none")
 	flag.StringVar(&o.networks, "networks", "0s+0s,5ms+0s,0s+20ms", "round trip + thinking time of the relay; those after the first with the main size only")
 	flag.IntVar(&o.runs, "runs", 3, "runs of the main campaign on the first network; the table has medians")
 	flag.IntVar(&o.connections, "connections", 50, "connections to the relay")
 	flag.StringVar(&o.engines, "engines", "sqlite,postgres", "which to measure; PostgreSQL with the main size only")
 	flag.IntVar(&o.clicks, "clicks", 20000, "one-click leaves, on SQLite, idle and as many while a campaign is sent; 0: none")
+	flag.IntVar(&o.imports, "imports", 1_000_000, "people of an import that is measured by itself, on each engine; 0: none")
 	flag.StringVar(&o.jsonFile, "json", "", "also write the rows to this file")
 	flag.StringVar(&o.be, "be", "", "be a sender made by hand, or who clicks (used by the bench itself)")
 	flag.StringVar(&o.to, "to", "", "its address, or the file with its links")
@@ -53,6 +55,8 @@ func main() {
 	case "":
 	case clicker:
 		run = func(ctx context.Context, o options) error { return click(ctx, o.to, o.connections) }
+	case plainSQL:
+		run = func(ctx context.Context, o options) error { return plain(ctx, o.to, o.n) }
 	default:
 		run = func(context.Context, options) error { return handmade(o.be, o.to, o.n, o.connections) }
 	}
@@ -90,12 +94,13 @@ func (r row) String() string {
 
 // report is all that a run has found, as JSON.
 type report struct {
-	Commit  string  `json:"commit"`
-	Date    string  `json:"date"`
-	Machine string  `json:"machine"`
-	Rows    []row   `json:"rows"`
-	Clicks  []leave `json:"one_click,omitempty"`
-	Goals   []goal  `json:"goals"`
+	Commit  string   `json:"commit"`
+	Date    string   `json:"date"`
+	Machine string   `json:"machine"`
+	Rows    []row    `json:"rows"`
+	Clicks  []leave  `json:"one_click,omitempty"`
+	Imports []intake `json:"imports,omitempty"`
+	Goals   []goal   `json:"goals"`
 }
 
 func bench(ctx context.Context, o options) error {
@@ -116,8 +121,15 @@ func bench(ctx context.Context, o options) error {
 	fmt.Println(`All send the same mail: HTML of 10 KB with six variables and a condition, and a text part of four lines. Rate: from launch (by hand: from the start of the process) to the last message that the sandbox took; so ours includes planning.
 CPU: user and system of the whole sending process, until the books are closed. Ratios: to the sender by hand of the same run; of several runs the medians.`)
 	fmt.Println("\n| sender | people | network | import rows/s | messages/s | CPU s/1,000 | rate ratio | CPU ratio | peak MB | lost | twice |\n|---|---|---|---|---|---|---|---|---|---|---|")
-	if err := campaigns(ctx, o, binary, dir, &r); err != nil {
-		return err
+	if o.recipients != "" {
+		if err := campaigns(ctx, o, binary, dir, &r); err != nil {
+			return err
+		}
+	}
+	if o.imports > 0 {
+		if r.Imports, err = intakes(ctx, o, binary, dir); err != nil {
+			return err
+		}
 	}
 	if o.clicks > 0 {
 		if r.Clicks, err = clicks(ctx, o, binary, dir); err != nil {
