@@ -150,6 +150,7 @@ func (b *box) engine(ctx context.Context, o options, engine, binary, dir string,
 		return r, err
 	}
 	r = row{What: "facteur, " + engine, Recipients: n, Import: float64(n) / time.Since(begin).Seconds()}
+	time.Sleep(time.Second) // until the import's consents are sealed
 	before, err := p.Usage()
 	if err != nil {
 		return r, err

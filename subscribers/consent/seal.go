@@ -58,7 +58,7 @@ func (s *Seal) signed() bool {
 const maxPack = 2000
 
 // sealRound bounds what one transaction seals.
-const sealRound = 20_000
+const sealRound = 10_000
 
 // Sealer gathers new rows into packs. Only the leader may run one: its
 // transactions must be fenced.
@@ -76,7 +76,7 @@ func (s *Sealer) Seal(ctx context.Context, write func(context.Context, func(*dat
 	var all int64
 	for {
 		var waiting []waitingRows
-		if err := s.db.Select(ctx, &waiting, `SELECT id, entries FROM unsealed ORDER BY id LIMIT 200`); err != nil || len(waiting) == 0 {
+		if err := s.db.Select(ctx, &waiting, `SELECT id, entries FROM unsealed ORDER BY id LIMIT 40`); err != nil || len(waiting) == 0 {
 			return all, err
 		}
 		packs, n, err := s.gather(ctx, waiting)

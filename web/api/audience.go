@@ -177,14 +177,13 @@ func (c *calls) decide(ctx context.Context, in *struct {
 	if _, err := c.People.List(ctx, in.id()); err != nil {
 		return nil, err
 	}
-	n, next, err := c.Examiner.Apply(ctx, in.id(), in.Body.Finding, in.Body.Action, in.Body.After.int())
-	if err != nil {
-		return nil, err
-	}
-	out := Decided{Done: n}
-	if next != 0 {
-		id := idOf(next)
-		out.Next = &id
-	}
-	return encode(200, out)
+	return claimed(ctx, c, 200, bodyOf(ctx), func() (Decided, error) {
+		n, next, err := c.Examiner.Apply(ctx, in.id(), in.Body.Finding, in.Body.Action, in.Body.After.int())
+		out := Decided{Done: n}
+		if next != 0 {
+			id := idOf(next)
+			out.Next = &id
+		}
+		return out, err
+	})
 }

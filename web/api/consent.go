@@ -74,23 +74,21 @@ func (c *calls) reconfirm(ctx context.Context, in *struct {
 	if _, err := c.People.List(ctx, in.id()); err != nil {
 		return nil, err
 	}
-	var all Invited
-	for after := int64(0); ; { // in pages of their own: asking twice invites once
-		last := int64(0)
-		err := c.DB.Write(ctx, func(tx *database.Tx) error {
-			n, end, err := c.People.Reconfirm(ctx, tx, in.id(), in.Body.ConfirmedBefore.UnixMilli(), after, subscribers.Lapse(in.Body.Otherwise))
-			last = end
-			all.Invited += n
-			return err
-		})
-		if err != nil {
-			return nil, err
+	return claimed(ctx, c, 202, bodyOf(ctx), func() (Invited, error) {
+		var all Invited
+		for after := int64(0); ; { // in pages of their own: asking twice invites once
+			last := int64(0)
+			err := c.DB.Write(ctx, func(tx *database.Tx) error {
+				n, end, err := c.People.Reconfirm(ctx, tx, in.id(), in.Body.ConfirmedBefore.UnixMilli(), after, subscribers.Lapse(in.Body.Otherwise))
+				last = end
+				all.Invited += n
+				return err
+			})
+			if after = last; err != nil || last == 0 {
+				return all, err
+			}
 		}
-		if after = last; last == 0 {
-			break
-		}
-	}
-	return once(ctx, c, 202, func(context.Context, *database.Tx) (Invited, error) { return all, nil })
+	})
 }
 
 // Consented is a row of the ledger about a person.

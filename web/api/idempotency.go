@@ -133,6 +133,11 @@ func claimed[O any](ctx context.Context, c *calls, status int, hash func() (stri
 	return answer, c.DB.Write(ctx, func(tx *database.Tx) error { return c.Access.Keep(ctx, tx, reply) })
 }
 
+// bodyOf is the hash of a body that was read before the handler.
+func bodyOf(ctx context.Context) func() (string, error) {
+	return func() (string, error) { return askedBy(ctx).bodyHash, nil }
+}
+
 func finish[O any](status int, reply *access.Reply, hash func() (string, error), effect func() (O, error)) (*kept[O], error) {
 	o, err := effect()
 	if err != nil {

@@ -93,8 +93,7 @@ type Resent struct {
 }
 
 func (c *calls) resendFailed(ctx context.Context, in *order) (*kept[Resent], error) {
-	hash := func() (string, error) { return askedBy(ctx).bodyHash, nil }
-	return claimed(ctx, c, http.StatusAccepted, hash, func() (Resent, error) {
+	return claimed(ctx, c, http.StatusAccepted, bodyOf(ctx), func() (Resent, error) {
 		n, err := c.Campaigns.ResendFailed(ctx, in.id())
 		if n > 0 {
 			c.Nudge()

@@ -144,9 +144,8 @@ type NewKey struct {
 }
 
 func (c *calls) rotateKeys(ctx context.Context, _ *struct{}) (*kept[NewKey], error) {
-	n, err := c.Keys.Rotate(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return encode(201, NewKey{n})
+	return claimed(ctx, c, 201, bodyOf(ctx), func() (NewKey, error) {
+		n, err := c.Keys.Rotate(ctx)
+		return NewKey{n}, err
+	})
 }

@@ -2,12 +2,17 @@ package api
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/csv"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"facteur/internal/address"
@@ -126,14 +131,8 @@ func (c *calls) suppressions(ctx context.Context, in *struct {
 }
 
 func suppressionCursor(text string) (key string, list int64, err error) {
-	for i, r := range text {
-		if r == ':' {
-			list, err = strconv.ParseInt(text[:i], 10, 64)
-			key = text[i+1:]
-			break
-		}
-	}
-	if err != nil || key == "" {
+	number, key, _ := strings.Cut(text, ":")
+	if list, err = strconv.ParseInt(number, 10, 64); err != nil || key == "" {
 		return "", 0, invalid("cursor", "is none that a page gave")
 	}
 	return key, list, nil
@@ -184,11 +183,10 @@ func (c *calls) undoSuppressions(ctx context.Context, in *struct{ Body WrongDay 
 	if !w.To.After(w.From) {
 		return nil, invalid("to", "is not after from")
 	}
-	n, err := c.undo(ctx, subscribers.SuppressionFilter{Source: w.Source, Reason: w.Reason, ListID: -1, From: w.From.UnixMilli(), To: w.To.UnixMilli()})
-	if err != nil {
-		return nil, err
-	}
-	return once(ctx, c, 200, func(context.Context, *database.Tx) (Undone, error) { return Undone{n}, nil })
+	return claimed(ctx, c, 200, bodyOf(ctx), func() (Undone, error) {
+		n, err := c.undo(ctx, subscribers.SuppressionFilter{Source: w.Source, Reason: w.Reason, ListID: -1, From: w.From.UnixMilli(), To: w.To.UnixMilli()})
+		return Undone{n}, err
+	})
 }
 
 // undo works in pages, so that nobody waits for a wrong day of thousands.
@@ -247,7 +245,7 @@ func safeCell(text string) string {
 	return text
 }
 
-// Suppressed says what became of a file of addresses.
+// SuppressedFile says what became of a file of addresses.
 type SuppressedFile struct {
 	Rows       int64     `json:"rows"`
 	Suppressed int64     `json:"suppressed"`
@@ -255,12 +253,12 @@ type SuppressedFile struct {
 	Problems   []Refused `json:"problems" doc:"The first refused rows, at most 50."`
 }
 
-const maxSuppressions = 64 << 20
+const maxSuppressions = 16 << 20
 
 // suppressFile registers the upload.
 func (c *calls) suppressFile(api huma.API, op huma.Operation) {
 	op.RequestBody = &huma.RequestBody{
-		Required: true, Description: "CSV: a column email, and reason (manual if there is none); or one address a line. At most 64 MiB.",
+		Required: true, Description: "CSV: a column email, and reason (manual if there is none); or one address a line. At most 16 MiB.",
 		Content: map[string]*huma.MediaType{"text/csv": {Schema: &huma.Schema{Type: huma.TypeString}}},
 	}
 	answered(c, 200, c.importSuppressions)(api, op)
@@ -276,27 +274,36 @@ func (c *calls) importSuppressions(ctx context.Context, in *struct {
 			return nil, onField("list_id", err)
 		}
 	}
-	rows, out, err := suppressionRows(io.LimitReader(askedBy(ctx).body, maxSuppressions))
+	text, err := io.ReadAll(io.LimitReader(askedBy(ctx).body, maxSuppressions+1))
 	if err != nil {
-		return nil, err
+		return nil, problem(400, "incomplete", "the body did not arrive whole; nothing was changed").with("Connection", "close")
 	}
-	for len(rows) > 0 {
-		n := min(len(rows), 500)
-		err := c.DB.Write(ctx, func(tx *database.Tx) error {
-			for _, r := range rows[:n] {
-				if err := c.People.Suppress(ctx, tx, r.address, in.ListID.int(), r.reason, in.Source); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+	if len(text) > maxSuppressions {
+		return nil, problem(413, "too_large", fmt.Sprintf("the file is larger than %d bytes: split it", maxSuppressions)).with("Connection", "close")
+	}
+	sum := sha256.Sum256(text)
+	hash := func() (string, error) { return hex.EncodeToString(sum[:]), nil }
+	return claimed(ctx, c, 200, hash, func() (SuppressedFile, error) {
+		rows, out, err := suppressionRows(bytes.NewReader(text))
 		if err != nil {
-			return nil, err
+			return out, err
 		}
-		out.Suppressed += int64(n)
-		rows = rows[n:]
-	}
-	return once(ctx, c, 200, func(context.Context, *database.Tx) (SuppressedFile, error) { return out, nil })
+		for part := range slices.Chunk(rows, 500) {
+			err := c.DB.Write(ctx, func(tx *database.Tx) error {
+				for _, r := range part {
+					if err := c.People.Suppress(ctx, tx, r.address, in.ListID.int(), r.reason, in.Source); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				return out, err
+			}
+			out.Suppressed += int64(len(part))
+		}
+		return out, nil
+	})
 }
 
 type suppressionRow struct {
@@ -334,7 +341,7 @@ func suppressionRows(body io.Reader) (rows []suppressionRow, out SuppressedFile,
 		var wrong *address.Invalid
 		if row.address, err = address.Parse(fields[email]); errors.As(err, &wrong) {
 			refused.Reason, refused.Detail = string(wrong.Reason), wrong.Detail
-		} else if !known(row.reason) {
+		} else if !slices.Contains(subscribers.SuppressionReasons(), row.reason) {
 			refused.Column, refused.Reason, refused.Detail = "reason", "unknown_reason", fmt.Sprintf("want one of %v", subscribers.SuppressionReasons())
 		} else {
 			rows = append(rows, row)
@@ -344,15 +351,6 @@ func suppressionRows(body io.Reader) (rows []suppressionRow, out SuppressedFile,
 			out.Problems = append(out.Problems, refused)
 		}
 	}
-}
-
-func known(reason string) bool {
-	for _, r := range subscribers.SuppressionReasons() {
-		if r == reason {
-			return true
-		}
-	}
-	return false
 }
 
 // header finds the columns by their names; false when there are none.

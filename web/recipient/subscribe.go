@@ -34,6 +34,10 @@ func (d *door) listOf(w http.ResponseWriter, r *http.Request) (l subscribers.Lis
 	return l, true
 }
 
+// formPolicy lets other sites show the form in a frame; nothing can be done
+// there in anybody's name.
+const formPolicy = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors *"
+
 // form shows the sign-up form of a list.
 func (d *door) form(w http.ResponseWriter, r *http.Request) {
 	l, ok := d.listOf(w, r)
@@ -49,9 +53,11 @@ func (d *door) showForm(w http.ResponseWriter, r *http.Request, l subscribers.Li
 		d.fail(w, r, err)
 		return
 	}
+	policy := formPolicy
 	if d.Captcha.Widget != "" {
-		w.Header().Set("Content-Security-Policy", captchaPolicy)
+		policy = captchaPolicy
 	}
+	w.Header().Set("Content-Security-Policy", policy)
 	d.show(w, status, page{
 		Kind: "subscribe", W: words, Other: d.words.other(words.lang()), Title: words.with("subscribe_title", "list", l.Name), Heading: l.Name,
 		Text: wording.Text, Version: wording.Version, Email: email, Error: fault, Widget: d.Captcha.Widget,
@@ -121,6 +127,7 @@ func (d *door) subscribe(w http.ResponseWriter, r *http.Request) {
 }
 
 func (d *door) subscribed(w http.ResponseWriter, words words) {
+	w.Header().Set("Content-Security-Policy", formPolicy)
 	d.show(w, http.StatusOK, page{
 		Kind: "note", W: words, Title: words["subscribed_title"], Heading: words["subscribed_heading"], Text: words["subscribed_text"] + " " + words["subscribed_none"],
 	})
