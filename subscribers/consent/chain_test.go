@@ -265,3 +265,15 @@ func TestProof_IsVerifiedWithoutTheDatabase(t *testing.T) {
 		}
 	})
 }
+
+func FuzzProof(f *testing.F) {
+	f.Add([]byte(`{"format":"facteur-consent-proof/1","entries":[{"id":"1","index":3,"path":["00"],"seal":1,"statement":{"source":"x"}}],"seals":[{"number":1,"key":"00","signature":"11","entries":9}]}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var p consent.Proof
+		if json.Unmarshal(text, &p) == nil {
+			if v := p.Verify(); v.Entries > 0 {
+				t.Fatalf("%s is proven", text) // nobody can guess a signature
+			}
+		}
+	})
+}

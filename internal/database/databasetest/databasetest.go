@@ -37,6 +37,9 @@ func At(t testing.TB, now func() time.Time) *database.DB {
 	return open(t, SQLite(t), database.Options{Now: now})
 }
 
+// Open is the database at a URL, migrated.
+func Open(t testing.TB, dsn string) *database.DB { return open(t, dsn, database.Options{}) }
+
 // SQLite is the URL of a new file in a folder of the test's.
 func SQLite(t testing.TB) string {
 	return "sqlite:" + filepath.Join(t.TempDir(), "facteur.db")
