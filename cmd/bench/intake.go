@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -175,39 +176,40 @@ func bring(ctx context.Context, engine, binary, dir string, n int, killAt int64)
 		return b, err
 	}
 	b.peak = float64(usage.Peak) / (1 << 20)
-	return b, b.settle(ctx, s)
+	return b, b.settle(ctx, api, list, im)
 }
 
-// settle waits until every row is sealed, and reads the end state but for ids and times.
-func (b *brought) settle(ctx context.Context, s store) error {
-	db, err := sql.Open(s.driver, s.dsn)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = db.Close() }()
+// settle waits until every row is sealed, and asks for the end state: the
+// import's counts, the list's sizes, and the whole ledger checked.
+func (b *brought) settle(ctx context.Context, api *rig.API, list string, im rig.Import) error {
 	begin := time.Now()
-	for waiting := 1; waiting > 0; time.Sleep(50 * time.Millisecond) {
-		if err := db.QueryRowContext(ctx, `SELECT COUNT(*) FROM unsealed`).Scan(&waiting); err != nil {
+	for waiting := int64(1); waiting > 0; time.Sleep(50 * time.Millisecond) {
+		var ledger struct {
+			Waiting int64 `json:"waiting"`
+		}
+		if err := api.Call(ctx, http.MethodGet, "/consent-ledger", nil, &ledger); err != nil {
 			return err
 		}
+		waiting = ledger.Waiting
 		if time.Since(begin) > 5*time.Minute {
 			return errors.New("rows wait for their seal for 5 minutes")
 		}
 	}
 	b.sealed = time.Since(begin)
-	for _, query := range []string{
-		`SELECT COUNT(*) || '/' || COUNT(DISTINCT key) || '/' || SUM(LENGTH(key)) || '/' || SUM(LENGTH(name)) || '/' || MIN(key) || '/' || MAX(key) FROM subscribers`,
-		`SELECT COUNT(*) || '/' || SUM(CASE WHEN status = 'confirmed' THEN 1 ELSE 0 END) FROM subscriptions`,
-		`SELECT COUNT(*) || '/' || COUNT(DISTINCT subscriber_id) || '/' || COUNT(DISTINCT person) FROM consents`,
-		`SELECT CAST(SUM(entries) AS BIGINT) || '' FROM seals`,
-		`SELECT status || '/' || rows_read || '/' || created || '/' || updated || '/' || refused FROM imports`,
-	} {
-		var part string
-		if err := db.QueryRowContext(ctx, query).Scan(&part); err != nil {
-			return err
-		}
-		b.state += part + "\n"
+	var of struct {
+		Sizes json.RawMessage `json:"sizes"`
 	}
+	if err := api.Call(ctx, http.MethodGet, "/lists/"+list, nil, &of); err != nil {
+		return err
+	}
+	var ledger struct {
+		Entries int64             `json:"entries"`
+		Faults  []json.RawMessage `json:"faults"`
+	}
+	if err := api.Call(ctx, http.MethodPost, "/consent-ledger/check", map[string]any{}, &ledger); err != nil {
+		return err
+	}
+	b.state = fmt.Sprintf("%d rows, %d created, %d refused; %s; %d in the ledger, %d faults", im.Rows, im.Created, im.Refused, of.Sizes, ledger.Entries, len(ledger.Faults))
 	return nil
 }
 
@@ -225,13 +227,13 @@ func plain(ctx context.Context, to string, n int) error {
 	defer func() { _ = db.Close() }()
 	db.SetMaxOpenConns(1)
 	for _, query := range []string{
-		`CREATE TABLE subscribers (id ` + serial + ` NOT NULL PRIMARY KEY, email TEXT NOT NULL, key TEXT NOT NULL UNIQUE, name TEXT NOT NULL, locale TEXT NOT NULL, timezone TEXT NOT NULL,
+		`CREATE TABLE people (id ` + serial + ` NOT NULL PRIMARY KEY, email TEXT NOT NULL, key TEXT NOT NULL UNIQUE, name TEXT NOT NULL, locale TEXT NOT NULL, timezone TEXT NOT NULL,
 			attributes TEXT NOT NULL, created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL, salt TEXT NOT NULL, active_at BIGINT NOT NULL)`,
-		`CREATE TABLE subscriptions (list_id BIGINT NOT NULL, subscriber_id BIGINT NOT NULL, status TEXT NOT NULL, confirmed_at BIGINT NOT NULL, changed_at BIGINT NOT NULL, PRIMARY KEY (list_id, subscriber_id))` + clustered,
-		`CREATE INDEX subscriptions_subscriber ON subscriptions (subscriber_id)`,
-		`CREATE TABLE consents (id ` + serial + ` NOT NULL PRIMARY KEY, subscriber_id BIGINT NOT NULL, list_id BIGINT NOT NULL, act TEXT NOT NULL, basis TEXT NOT NULL, statement TEXT NOT NULL,
+		`CREATE TABLE memberships (list_id BIGINT NOT NULL, subscriber_id BIGINT NOT NULL, status TEXT NOT NULL, confirmed_at BIGINT NOT NULL, changed_at BIGINT NOT NULL, PRIMARY KEY (list_id, subscriber_id))` + clustered,
+		`CREATE INDEX memberships_person ON memberships (subscriber_id)`,
+		`CREATE TABLE yeses (id ` + serial + ` NOT NULL PRIMARY KEY, subscriber_id BIGINT NOT NULL, list_id BIGINT NOT NULL, act TEXT NOT NULL, basis TEXT NOT NULL, statement TEXT NOT NULL,
 			stated_at BIGINT NOT NULL, recorded_at BIGINT NOT NULL, person TEXT NOT NULL, evidence TEXT NOT NULL)`,
-		`CREATE INDEX consents_subscriber ON consents (subscriber_id)`,
+		`CREATE INDEX yeses_person ON yeses (subscriber_id)`,
 	} {
 		if _, err := db.ExecContext(ctx, query); err != nil {
 			return err
@@ -245,18 +247,18 @@ func plain(ctx context.Context, to string, n int) error {
 		}
 		for end := min(n, done+10_000); done < end; {
 			size := min(500, end-done)
-			var people, subscriptions, consents []any
+			var people, memberships, yeses []any
 			for i := done; i < done+size; i++ {
 				id, email := int64(i)*7+384_000_000_000_000_000, fmt.Sprintf("person.%07d@example-%d.com", i, i%97)
 				people = append(people, id, email, email, "Ann Person", "", "", `{"city":"Lyon","offer":"4711"}`, id, id, hash[:32], id)
-				subscriptions = append(subscriptions, 1, id, "confirmed", id, id)
-				consents = append(consents, id, id, 1, "given", "opt_in", hash, id, id, hash, "")
+				memberships = append(memberships, 1, id, "confirmed", id, id)
+				yeses = append(yeses, id, id, 1, "given", "opt_in", hash, id, id, hash, "")
 			}
 			for _, insert := range []struct {
 				into string
 				args []any
 				n    int
-			}{{"subscribers", people, 11}, {"subscriptions", subscriptions, 5}, {"consents", consents, 10}} {
+			}{{"people", people, 11}, {"memberships", memberships, 5}, {"yeses", yeses, 10}} {
 				if _, err := tx.ExecContext(ctx, `INSERT INTO `+insert.into+` VALUES `+marks(driver, size, insert.n), insert.args...); err != nil {
 					return errors.Join(err, tx.Rollback())
 				}

@@ -1,10 +1,8 @@
-package main_test
+package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -24,9 +22,8 @@ import (
 
 // shownDemo is a demo that stays up.
 type shownDemo struct {
-	t       *testing.T
-	out     *printed
-	browser context.Context
+	visitor
+	out *printed
 }
 
 // printed collects what a program prints, and can be read meanwhile.
@@ -58,7 +55,8 @@ func TestDemo_ShowsAMailboxFromWhichOneCanLeave(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &shownDemo{t: t, out: &printed{filepath.Join(dir, "printed")}}
+	d := &shownDemo{out: &printed{filepath.Join(dir, "printed")}}
+	d.t = t
 	temporary := filepath.Join(dir, "tmp")
 	if err := os.Mkdir(temporary, 0o755); err != nil {
 		t.Fatal(err)
@@ -84,9 +82,7 @@ func TestDemo_ShowsAMailboxFromWhichOneCanLeave(t *testing.T) {
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-	var stop func()
-	d.browser, stop = newBrowser(t, browser)
-	defer stop()
+	d.visitor = newVisitor(t, browser)
 	d.look()
 
 	if err := demo.Process.Signal(os.Interrupt); err != nil {
@@ -147,72 +143,6 @@ func (d *shownDemo) look() {
 	if got := now.Items[0].Sizes.Confirmed.String(); got == list {
 		t.Errorf("%s people before and after one has left", got)
 	}
-}
-
-func (d *shownDemo) do(what string, steps ...chromedp.Action[chromedp.Void]) {
-	d.t.Helper()
-	ctx, cancel := context.WithTimeout(d.browser, 30*time.Second)
-	defer cancel()
-	if err := chromedp.Do(ctx, steps...); err != nil {
-		d.t.Fatalf("%s: %v", what, err)
-	}
-}
-
-// press clicks. (chromedp's own way waits for ever on a page with a sandboxed
-// frame, which lives in a process of its own.)
-func (d *shownDemo) press(selector string) {
-	d.t.Helper()
-	if !d.ask(fmt.Sprintf("(e => e ? (e.click(), true) : false)(document.querySelector(%q))", selector)) {
-		d.t.Fatalf("nothing to press at %s", selector)
-	}
-}
-
-// await waits until the page says something at a place.
-func (d *shownDemo) await(selector, says string) {
-	d.t.Helper()
-	for range 300 {
-		if d.ask(fmt.Sprintf("(document.querySelector(%q)?.innerText ?? '').includes(%q)", selector, says)) {
-			return
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	d.t.Fatalf("the page does not say %q at %s", says, selector)
-}
-
-func (d *shownDemo) ask(script string) bool {
-	d.t.Helper()
-	ctx, cancel := context.WithTimeout(d.browser, 30*time.Second)
-	defer cancel()
-	yes, err := chromedp.Run(ctx, chromedp.Evaluate[bool](script))
-	return err == nil && yes // an error is a page that is being left
-}
-
-// shot keeps a picture in the folder FACTEUR_TEST_PICTURES, if that is set.
-func (d *shownDemo) shot(name string) chromedp.Action[chromedp.Void] {
-	return func(ctx context.Context, at *chromedp.Target) (chromedp.Void, error) {
-		dir := os.Getenv("FACTEUR_TEST_PICTURES")
-		if dir == "" {
-			return chromedp.Void{}, nil
-		}
-		time.Sleep(300 * time.Millisecond) // frames load; nothing depends on it
-		picture, err := chromedp.CaptureScreenshot()(ctx, at)
-		if err == nil {
-			err = os.WriteFile(filepath.Join(dir, name+".png"), picture, 0o644)
-		}
-		return chromedp.Void{}, err
-	}
-}
-
-func newBrowser(t *testing.T, path string) (context.Context, func()) {
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
-		chromedp.UserDataDir(t.TempDir()))
-	all, end := chromedp.NewExecAllocator(t.Context(), options...)
-	ctx, closeTab := chromedp.NewContext(all)
-	if err := chromedp.Do(ctx); err != nil { // its first context is the browser's life
-		t.Fatal(err)
-	}
-	return ctx, func() { closeTab(); end() }
 }
 
 func TestDemo_EndsWithItsReport(t *testing.T) {

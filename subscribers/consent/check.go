@@ -29,10 +29,10 @@ func (f LedgerFault) String() string {
 
 // LedgerReport is what a check of the ledger found.
 type LedgerReport struct {
-	Seals    int64   `json:"seals"`
-	Entries  int64   `json:"entries"`  // sealed rows
-	Unsealed int64   `json:"unsealed"` // rows that wait for their pack
-	Erased   int64   `json:"erased"`   // sealed rows whose details were erased
+	Seals    int64         `json:"seals"`
+	Entries  int64         `json:"entries"`  // sealed rows
+	Unsealed int64         `json:"unsealed"` // rows that wait for their pack
+	Erased   int64         `json:"erased"`   // sealed rows whose details were erased
 	Faults   []LedgerFault `json:"faults"`   // the first 100
 }
 

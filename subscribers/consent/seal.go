@@ -187,6 +187,12 @@ func Head(ctx context.Context, q database.Queryer) (Seal, error) {
 	return head, err
 }
 
+// Waiting counts the transactions whose rows wait for their seal.
+func Waiting(ctx context.Context, q database.Queryer) (n int64, err error) {
+	err = q.Get(ctx, &n, `SELECT COUNT(*) FROM unsealed`)
+	return n, err
+}
+
 // rowsByID reads rows in the order of ids; one that is missing is an error.
 func rowsByID(ctx context.Context, q database.Queryer, ids []int64) ([]row, error) {
 	found, err := findRows(ctx, q, ids)

@@ -135,9 +135,10 @@ func (c *calls) consentProof(ctx context.Context, in *ByID) (consent.Proof, erro
 
 // Ledger is how the consent ledger is.
 type Ledger struct {
-	Head      *consent.Seal   `json:"head" doc:"The newest seal."`
-	Keys      []string        `json:"keys" doc:"Our public keys (Ed25519, hex): publish them, so that others can check proofs."`
-	CheckedAt *time.Time      `json:"checked_at" doc:"When the daily check went through the whole chain."`
+	Head      *consent.Seal         `json:"head" doc:"The newest seal."`
+	Waiting   int64                 `json:"waiting" doc:"Transactions whose rows wait for their seal; none for longer than about a second."`
+	Keys      []string              `json:"keys" doc:"Our public keys (Ed25519, hex): publish them, so that others can check proofs."`
+	CheckedAt *time.Time            `json:"checked_at" doc:"When the daily check went through the whole chain."`
 	Check     *consent.LedgerReport `json:"check" doc:"What it found."`
 }
 
@@ -147,6 +148,9 @@ func (c *calls) ledger(ctx context.Context, _ *struct{}) (Ledger, error) {
 		return Ledger{}, err
 	}
 	out := Ledger{Keys: keys}
+	if out.Waiting, err = consent.Waiting(ctx, c.DB); err != nil {
+		return Ledger{}, err
+	}
 	head, err := consent.Head(ctx, c.DB)
 	switch {
 	case err == nil:

@@ -213,7 +213,8 @@ func (d *door) chosen(w http.ResponseWriter, r *http.Request) {
 		d.fail(w, r, err)
 		return
 	}
-	d.showChoices(w, r, p, d.words.of(r, asked(form.Get("language"), form.Get("lang"))), words["prefs_saved"])
+	words = d.words.of(r, asked(form.Get("language"), form.Get("lang"))) // the one just chosen
+	d.showChoices(w, r, p, words, words["prefs_saved"])
 }
 
 // save takes over the lists, the frequency and the language of the form.
