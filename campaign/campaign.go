@@ -178,7 +178,7 @@ func (s *Store) check(ctx context.Context, tx *database.Tx, c *Campaign) error {
 	if strings.ContainsAny(c.Subject, "\r\n\x00") {
 		return &Invalid{"subject", "has a line break"}
 	}
-	if _, err := segmentOf(c.Segment); err != nil {
+	if _, err := s.With(tx).checkSegment(ctx, c.Segment); err != nil {
 		return err
 	}
 	switch c.OnUncertain {

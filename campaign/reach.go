@@ -2,6 +2,7 @@ package campaign
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"facteur/internal/database"
@@ -17,6 +18,30 @@ func segmentOf(text string) (*segment.Condition, error) {
 	}
 	if c.String() == "" {
 		return nil, nil
+	}
+	return c, nil
+}
+
+// checkSegment refuses a segment that cannot be read, or that names a list or a
+// campaign that does not exist: it would mean other people than it says.
+func (s *Store) checkSegment(ctx context.Context, text string) (*segment.Condition, error) {
+	c, err := segmentOf(text)
+	if err != nil || c == nil {
+		return nil, err
+	}
+	for _, id := range c.Needs().Lists {
+		if _, err := s.people.List(ctx, id); errors.Is(err, database.ErrNotFound) {
+			return nil, &Invalid{"segment", fmt.Sprintf("there is no list %d", id)}
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	for _, id := range c.Needs().Campaigns {
+		if _, err := s.Campaign(ctx, id); errors.Is(err, database.ErrNotFound) {
+			return nil, &Invalid{"segment", fmt.Sprintf("there is no campaign %d", id)}
+		} else if err != nil {
+			return nil, err
+		}
 	}
 	return c, nil
 }
@@ -45,7 +70,7 @@ const reachPage = 2000
 // Reach counts whom a segment of lists means now, and shows the first few. It
 // reads everybody on the lists: seconds for a million.
 func (s *Store) Reach(ctx context.Context, listIDs []int64, text string, sample int) (Reach, error) {
-	c, err := segmentOf(text)
+	c, err := s.checkSegment(ctx, text)
 	if err != nil {
 		return Reach{}, err
 	}

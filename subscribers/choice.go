@@ -49,7 +49,7 @@ func LeaveReasons() []string { return []string{"too_often", "not_relevant", "nev
 // at all, from any list.
 func (s *Store) LeaveBy(ctx context.Context, tx *database.Tx, l Leaving, lists []int64, all bool) error {
 	st := s.With(tx)
-	l.ID, l.LeftAt = s.db.NewID(), s.db.Now().UnixMilli()
+	l.ID, l.LeftAt = s.db.NewID(), max(l.AskedAt, s.db.Now().UnixMilli())
 	p, err := st.Subscriber(ctx, l.SubscriberID)
 	if errors.Is(err, database.ErrNotFound) {
 		return nil // erased: nobody is mailed
@@ -80,6 +80,7 @@ func (s *Store) LeaveBy(ctx context.Context, tx *database.Tx, l Leaving, lists [
 	if _, err := s.Leave(ctx, tx, p.ID, lists, l.Source); err != nil || len(open) == 0 && !all {
 		return err
 	}
+	l.LeftAt = max(l.LeftAt, s.db.Now().UnixMilli()) // a later no is another one
 	_, err = tx.Exec(ctx, `INSERT INTO leavings (`+leavingColumns+`) VALUES (?, ?, ?, ?, ?, '', '', ?, ?, 0)`,
 		l.ID, p.ID, l.CampaignID, database.FormatIDs(open), l.Source, l.AskedAt, l.LeftAt)
 	return err
@@ -108,8 +109,8 @@ func (s *Store) Explain(ctx context.Context, tx *database.Tx, subscriberID, camp
 }
 
 // Undo takes back what a person left by a campaign's mail within [UndoFor]:
-// the subscriptions are as before, and the ledger says so. It brings nobody
-// back who complained. [database.ErrNotFound] when there is nothing to undo.
+// the subscriptions are as before, and the ledger says so. What was left anew
+// since stays left, and it brings nobody back who complained. [database.ErrNotFound] when there is nothing to undo.
 func (s *Store) Undo(ctx context.Context, tx *database.Tx, subscriberID, campaignID int64) ([]int64, error) {
 	st := s.With(tx)
 	l, err := st.lastLeaving(ctx, subscriberID, campaignID)
@@ -123,12 +124,12 @@ func (s *Store) Undo(ctx context.Context, tx *database.Tx, subscriberID, campaig
 	if reason, err := st.suppressed(ctx, p.Key, 0); err != nil || reason != "" && reason != AllMail {
 		return nil, fmt.Errorf("undo: %w", database.ErrNotFound)
 	}
-	if _, err := tx.Exec(ctx, `DELETE FROM suppressions WHERE key = ? AND list_id = 0 AND reason = ? AND at >= ?`, p.Key, AllMail, l.LeftAt); err != nil {
+	if _, err := tx.Exec(ctx, `DELETE FROM suppressions WHERE key = ? AND list_id = 0 AND reason = ? AND at >= ? AND at <= ?`, p.Key, AllMail, l.AskedAt, l.LeftAt); err != nil {
 		return nil, err
 	}
 	now := s.db.Now()
 	var back []int64
-	err = tx.Each(ctx, `UPDATE subscriptions SET status = 'confirmed', changed_at = ? WHERE list_id = ? AND subscriber_id = ? AND status = 'unsubscribed' AND confirmed_at > 0 AND left_at >= ?`,
+	err = tx.Each(ctx, `UPDATE subscriptions SET status = 'confirmed', changed_at = ? WHERE list_id = ? AND subscriber_id = ? AND status = 'unsubscribed' AND confirmed_at > 0 AND left_at <= ?`,
 		len(l.Lists()), func(i int, p *database.Params) { p.Set(now.UnixMilli(), l.Lists()[i], subscriberID, l.LeftAt) },
 		func(i int, n int64) {
 			if n == 1 {

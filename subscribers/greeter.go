@@ -18,9 +18,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Form is what somebody wrote into the form of a list.
+// Form is what somebody wrote into the form of a list, or into the one that
+// asks for a link to one's own choices and data.
 type Form struct {
-	ListID    int64
+	ListID    int64 // 0: for the link
 	Email     string
 	Name      string
 	Locale    string
@@ -112,16 +113,6 @@ func (g *Greeter) SignUp(ctx context.Context, tx *database.Tx, in SignUp) (out S
 	return out, false, err
 }
 
-// MayWrite counts a letter that somebody asked for without a sign-up, such as
-// a link to their choices, against the address's and the domain's limits.
-func (g *Greeter) MayWrite(ctx context.Context, tx *database.Tx, key string) (limited bool, err error) {
-	err = g.store.allow(ctx, tx, SignupLimits{Address: g.limits.Address, Domain: g.limits.Domain}, 0, "", key)
-	if errors.Is(err, errAddressLimited) || errors.Is(err, ErrSignupLimit) {
-		return true, nil
-	}
-	return false, err
-}
-
 // greetPoll is for forms that another process took and did not come to.
 const greetPoll = 2 * time.Second
 
@@ -190,6 +181,10 @@ func (g *Greeter) greet(ctx context.Context, f waitingForm) error {
 		if err != nil {
 			return err
 		}
+		if f.ListID == 0 {
+			outcome, err = g.access(ctx, tx, person)
+			return err
+		}
 		done, err := g.store.SignUp(ctx, tx, SignUp{
 			ListID: f.ListID, Person: person, Wording: Wording{Text: f.Wording, Version: f.Version, Locale: f.Locale}, Source: "form",
 			Evidence: consent.Evidence{IP: f.IP, UserAgent: f.UserAgent, Form: f.Form}, At: time.UnixMilli(f.At), Confirmer: g.confirmer,
@@ -213,6 +208,18 @@ func (g *Greeter) greet(ctx context.Context, f waitingForm) error {
 		g.seen.WithLabelValues(outcome).Inc()
 	}
 	return nil
+}
+
+// access sends the link, if there is somebody to send it to.
+func (g *Greeter) access(ctx context.Context, tx *database.Tx, p Person) (outcome string, err error) {
+	found, err := g.store.With(tx).SubscriberByKey(ctx, p.Address.Key())
+	if errors.Is(err, database.ErrNotFound) {
+		return "not_asked", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return "known", g.confirmer.Access(ctx, tx, found)
 }
 
 // plainName is a name fit for a header, no longer than may be.

@@ -297,6 +297,7 @@ func (f *Finding) add(id int64, domain string) {
 const (
 	mostQuestions = 5000
 	questionsOnce = 8
+	mostSilence   = 32 // questions without an answer in a row: DNS is away
 	mxKept        = 7 * 24 * time.Hour
 )
 
@@ -369,19 +370,29 @@ func (e *Examiner) questions(ctx context.Context, domains []string) map[string]s
 	answers := make(map[string]string, len(domains))
 	var mu sync.Mutex
 	var all sync.WaitGroup
+	silence := 0
 	next := make(chan string)
 	for range questionsOnce {
 		all.Go(func() {
 			for d := range next {
 				a := e.takesMail(ctx, d)
 				mu.Lock()
-				answers[d] = a
+				if answers[d] = a; a == "unknown" {
+					silence++
+				} else {
+					silence = 0
+				}
 				mu.Unlock()
 			}
 		})
 	}
+	away := func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return silence >= mostSilence
+	}
 	for _, d := range domains {
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || away() {
 			break
 		}
 		next <- d

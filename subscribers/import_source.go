@@ -181,7 +181,9 @@ func (s *objectSource) person(fields []importer.Field) (p Person, problem *Impor
 		if err != nil {
 			return p, &ImportProblem{Column: "attributes", Reason: "invalid_attributes", Detail: "the values cannot be kept"}
 		}
-		p.Attributes = string(b)
+		if p.Attributes, err = CleanAttributes(string(b)); err != nil {
+			return p, &ImportProblem{Column: "attributes", Reason: "invalid_attributes", Detail: err.Error()}
+		}
 	}
 	return p, nil
 }

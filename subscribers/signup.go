@@ -33,6 +33,8 @@ type Confirmer interface {
 	Confirm(ctx context.Context, tx *database.Tx, l List, p Subscriber) error
 	// Already says that there is nothing to confirm.
 	Already(ctx context.Context, tx *database.Tx, l List, p Subscriber) error
+	// Access sends a fresh link to one's choices and data.
+	Access(ctx context.Context, tx *database.Tx, p Subscriber) error
 }
 
 // SignedUp is what became of a [SignUp]. It is for operators: what a form
@@ -186,7 +188,8 @@ func (s *Store) confirmed(ctx context.Context, tx *database.Tx, c Confirmation, 
 	if err := s.lift(ctx, tx, p.Key, c.ListID); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, `UPDATE subscriptions SET status = 'confirmed', confirmed_at = CASE WHEN status = 'confirmed' THEN confirmed_at ELSE ? END, changed_at = ?, paused_until = 0
+	_, err := tx.Exec(ctx, `UPDATE subscriptions SET status = 'confirmed', confirmed_at = CASE WHEN status = 'confirmed' THEN confirmed_at ELSE ? END, changed_at = ?, paused_until = 0,
+			every_days = (SELECT MAX(o.every_days) FROM subscriptions o WHERE o.subscriber_id = subscriptions.subscriber_id)
 		WHERE list_id = ? AND subscriber_id = ?`, now.UnixMilli(), now.UnixMilli(), c.ListID, c.SubscriberID)
 	if err != nil {
 		return fmt.Errorf("confirm: %w", err)

@@ -310,7 +310,7 @@ func (a *App) wire(ctx context.Context) error {
 		},
 		Recipient: recipient.Options{
 			DB: a.db, Keys: keys, Campaigns: a.campaigns, People: a.people, OptOut: optOut,
-			WebVersion: composer.Web, Greeter: a.greeter, LettersReady: scribe.Ready, WriteAccess: scribe.Access, LettersNudge: a.scheduler.Nudge, PublicURL: a.config.PublicURL,
+			WebVersion: composer.Web, Greeter: a.greeter, LettersReady: scribe.Ready, PublicURL: a.config.PublicURL,
 			Captcha: recipient.Captcha{VerifyURL: a.config.CaptchaURL, Secret: a.config.CaptchaSecret, Widget: template.HTML(a.config.CaptchaWidget)},
 			Rate:    call.Rate{PerSecond: float64(a.config.RecipientRate), Burst: a.config.RecipientRate}, Origin: origin, Log: a.log,
 		},

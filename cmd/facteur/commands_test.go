@@ -236,6 +236,9 @@ func importing(t *testing.T, p *rig.Process, o, admin operator) {
 	admin.refused(t, "not_found", append([]string{"import", "people.csv", "--list", "7"}, said...)...)
 	admin.refused(t, "none.csv: no such file", append([]string{"import", "none.csv", "--list", list.ID}, said...)...)
 	admin.refused(t, "--basis", "import", "people.csv", "--list", list.ID, "--source", "x", "--at", "2026-01-31")
+	if out := admin.done(t, "import", "people.csv", "--list", list.ID, "--confirm", "--source", "old cards", "--dry-run", "--column", "name:nickname"); !strings.Contains(out, "dry run ") || !strings.Contains(out, "0 created, 2 updated, 1 refused") {
+		t.Errorf("a dry run:\n%s", out)
+	}
 	admin.refused(t, "--basis must be one of", "import", "people.csv", "--list", list.ID, "--basis", "hope", "--source", "x", "--at", "2026-01-31")
 	admin.refused(t, "want a day such as", "import", "people.csv", "--list", list.ID, "--basis", "opt_in", "--source", "x", "--at", "yesterday")
 	admin.refused(t, "the server at", "import", "people.csv", "--list", list.ID, "--basis", "opt_in", "--source", "x", "--at", "2999-01-31")

@@ -74,9 +74,9 @@ func NewSealer(db *database.DB, key ed25519.PrivateKey) *Sealer { return &Sealer
 // returns the number of rows.
 func (s *Sealer) Seal(ctx context.Context, write func(context.Context, func(*database.Tx) error) error) (int64, error) {
 	var all int64
-	for {
+	for limit := 32; ; {
 		var waiting []waitingRows
-		if err := s.db.Select(ctx, &waiting, `SELECT id, entries FROM unsealed ORDER BY id LIMIT 40`); err != nil || len(waiting) == 0 {
+		if err := s.db.Select(ctx, &waiting, `SELECT id, entries FROM unsealed ORDER BY id LIMIT ?`, limit); err != nil || len(waiting) == 0 {
 			return all, err
 		}
 		packs, n, err := s.gather(ctx, waiting)
@@ -88,6 +88,9 @@ func (s *Sealer) Seal(ctx context.Context, write func(context.Context, func(*dat
 		}
 		if all += n; ctx.Err() != nil {
 			return all, ctx.Err()
+		}
+		if len(waiting) == limit && n < maxPack { // many clicks, not a few pages of an import
+			limit = min(4*limit, maxPack)
 		}
 	}
 }

@@ -74,7 +74,7 @@ func (c *Condition) Match(p *Person, now time.Time) bool {
 // Needs says what [Condition.Match] must know of a person.
 func (c *Condition) Needs() Needs {
 	n := c.needs
-	n.Campaigns = slices.Clone(n.Campaigns)
+	n.Campaigns, n.Lists = slices.Clone(n.Campaigns), slices.Clone(n.Lists)
 	return n
 }
 

@@ -35,4 +35,5 @@ type Needs struct {
 	Subscriptions bool
 	Sent          bool    // count and times
 	Campaigns     []int64 // those that Sent.Campaigns must tell of
+	Lists         []int64 // those that are named
 }

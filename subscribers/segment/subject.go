@@ -61,7 +61,7 @@ func (s *subject) need(n *Needs) {
 	case "attributes":
 		n.Attributes = true
 	case "list":
-		n.Subscriptions = true
+		n.Subscriptions, n.Lists = true, append(n.Lists, s.list)
 	case "sent_count", "first_sent_at", "last_sent_at":
 		n.Sent = true
 	}

@@ -174,7 +174,11 @@ func (n NewSubscriber) person() (subscribers.Person, error) {
 	if _, err := time.LoadLocation(n.Timezone); err != nil {
 		return subscribers.Person{}, invalid("timezone", fmt.Sprintf("%q is not a time zone: want a name such as Europe/Paris", n.Timezone))
 	}
-	return subscribers.Person{Address: a, Name: strings.TrimSpace(n.Name), Locale: n.Locale, Timezone: n.Timezone, Attributes: string(n.Attributes)}, nil
+	attributes, err := subscribers.CleanAttributes(string(n.Attributes))
+	if err != nil {
+		return subscribers.Person{}, invalid("attributes", err.Error())
+	}
+	return subscribers.Person{Address: a, Name: strings.TrimSpace(n.Name), Locale: n.Locale, Timezone: n.Timezone, Attributes: attributes}, nil
 }
 
 // statement is the consent that was given, or the sign-up itself on a list that trusts it.

@@ -41,7 +41,7 @@ func (d *door) sendLink(w http.ResponseWriter, r *http.Request) {
 		d.showAsk(w, words, http.StatusUnprocessableEntity, words.with("bad_address", "reason", wrong.Detail))
 		return
 	case form.Get("website") == "":
-		err = d.sendAccess(r.Context(), 0, a.Key())
+		err = d.sendAccess(r, a.String())
 	}
 	switch {
 	case errors.Is(err, subscribers.ErrSignupLimit):
@@ -54,40 +54,13 @@ func (d *door) sendLink(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// sendAccess writes the letter with the link to a person, found by number or
-// by the key of their address. Nobody is told whether there is one.
-func (d *door) sendAccess(ctx context.Context, subscriberID int64, key string) error {
-	if d.WriteAccess == nil {
+// sendAccess asks for the letter with the link. Nobody is told whether it goes
+// out: it is looked at later who has the address.
+func (d *door) sendAccess(r *http.Request, email string) error {
+	if d.Greeter == nil {
 		return nil
 	}
-	err := d.write(ctx, func(ctx context.Context, tx *database.Tx) error {
-		people := d.People.With(tx)
-		var p subscribers.Subscriber
-		var err error
-		if key == "" {
-			p, err = people.Subscriber(ctx, subscriberID)
-		} else {
-			p, err = people.SubscriberByKey(ctx, key)
-		}
-		if errors.Is(err, database.ErrNotFound) {
-			p.Key = key
-		} else if err != nil {
-			return err
-		}
-		if d.Greeter != nil && p.Key != "" {
-			if limited, err := d.Greeter.MayWrite(ctx, tx, p.Key); err != nil || limited {
-				return err
-			}
-		}
-		if p.ID == 0 {
-			return nil
-		}
-		return d.WriteAccess(ctx, tx, p)
-	})
-	if err == nil {
-		d.LettersNudge()
-	}
-	return err
+	return d.Greeter.Accept(r.Context(), subscribers.Form{Email: email, Page: r.Pattern, IP: d.Origin.Address(r).String(), UserAgent: r.UserAgent()})
 }
 
 // write is a change made by the person themselves.

@@ -40,7 +40,7 @@ func (d *door) open(w http.ResponseWriter, r *http.Request) {
 	}
 	shown = slices.DeleteFunc(shown, func(l listed) bool { return !l.On })
 	d.show(w, http.StatusOK, page{
-		Kind: "leave", W: words, Other: d.words.other(words.lang()), Title: words["title"], Heading: words["heading"], Lists: shown, CanWrite: d.WriteAccess != nil,
+		Kind: "leave", W: words, Other: d.words.other(words.lang()), Title: words["title"], Heading: words["heading"], Lists: shown, CanWrite: d.Greeter != nil,
 	})
 }
 
@@ -116,7 +116,7 @@ func (d *door) leave(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	words := d.words.of(r, form.Get("lang"))
-	next, err := d.choose(ctx, words, ref, lists, form)
+	next, err := d.choose(ctx, r, words, ref, lists, form)
 	if err != nil {
 		d.fail(w, r, err)
 		return
@@ -127,7 +127,7 @@ func (d *door) leave(w http.ResponseWriter, r *http.Request) {
 
 // choose does what a button of the page says, and returns the page that
 // follows. A button that is not known is the one that leaves.
-func (d *door) choose(ctx context.Context, words words, ref unsubscribe.Reference, lists []int64, form url.Values) (page, error) {
+func (d *door) choose(ctx context.Context, r *http.Request, words words, ref unsubscribe.Reference, lists []int64, form url.Values) (page, error) {
 	do, which, _ := strings.Cut(form.Get("do"), ":")
 	word := unsubscribe.Word{Reference: ref, Source: "page"}
 	switch do {
@@ -144,7 +144,14 @@ func (d *door) choose(ctx context.Context, words words, ref unsubscribe.Referenc
 		}
 		return page{Kind: "note", Title: words["thanks_title"], Heading: words["thanks_heading"], Text: words["thanks_text"]}, err
 	case "access":
-		return page{Kind: "note", Title: words["access_title"], Heading: words["access_heading"], Text: words["access_text"]}, d.sendAccess(ctx, ref.SubscriberID, "")
+		p, err := d.People.Subscriber(ctx, ref.SubscriberID)
+		if err == nil {
+			err = d.sendAccess(r, p.Email)
+		}
+		if errors.Is(err, database.ErrNotFound) || errors.Is(err, subscribers.ErrSignupLimit) {
+			err = nil // erased, or asked often enough: the answer is the same
+		}
+		return page{Kind: "note", Title: words["access_title"], Heading: words["access_heading"], Text: words["access_text"]}, err
 	case "all":
 		word.All = true
 	case "list":

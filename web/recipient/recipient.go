@@ -32,14 +32,10 @@ type Options struct {
 	// is none. nil: no mail has a web version.
 	WebVersion func(ctx context.Context, ref unsubscribe.Reference) ([]byte, error)
 
-	// Greeter takes sign-ups; nil: no list can be joined here.
+	// Greeter takes sign-ups and sends fresh links; nil: no list can be joined here.
 	Greeter *subscribers.Greeter
 	// LettersReady tells whether letters of a list can be written.
 	LettersReady func(ctx context.Context, l subscribers.List) error
-	// WriteAccess sends a person a fresh link to their choices; nil: nobody gets one.
-	WriteAccess func(ctx context.Context, tx *database.Tx, p subscribers.Subscriber) error
-	// LettersNudge is called after letters were written; may be nil.
-	LettersNudge func()
 	Captcha      Captcha // of the sign-up forms
 	PublicURL    string  // its path is that of the pages
 
@@ -57,9 +53,6 @@ type door struct {
 
 // New is the door. It answers whatever it is asked; what is none of its pages is missing.
 func New(opt Options) http.Handler {
-	if opt.LettersNudge == nil {
-		opt.LettersNudge = func() {}
-	}
 	d := &door{Options: opt, words: newDictionary(), template: newTemplate(), limiter: call.NewLimiter(opt.Rate, opt.DB.Now)}
 	if u, err := url.Parse(opt.PublicURL); err == nil {
 		d.base = strings.TrimRight(u.EscapedPath(), "/")
