@@ -21,8 +21,8 @@ type importCmd struct {
 	File     string   `arg:"" help:"CSV file with a line of column names, or JSON Lines; - is standard input." placeholder:"FILE"`
 	List     string   `help:"Id of the list." xor:"list" required:"" placeholder:"ID"`
 	ListName string   `help:"Name of the list, instead of its id." xor:"list" required:"" placeholder:"NAME"`
-	Basis    string   `help:"Why these people may be mailed: double_opt_in, opt_in, customer, contract or legitimate_interest_b2b." xor:"basis" enum:"double_opt_in,opt_in,customer,contract,legitimate_interest_b2b," default:"" placeholder:"BASIS"`
-	Confirm  bool     `help:"There is no basis: each is asked once for their yes, in their turn." xor:"basis"`
+	Basis    string   `help:"Why these people may be mailed: double_opt_in, opt_in, customer, contract or legitimate_interest_b2b." enum:"double_opt_in,opt_in,customer,contract,legitimate_interest_b2b," default:"" placeholder:"BASIS"`
+	Confirm  bool     `help:"There is no basis: each is asked once for their yes, in their turn."`
 	Source   string   `help:"Where they said yes, or where the addresses come from." required:"" placeholder:"TEXT"`
 	At       string   `help:"When they said yes: 2026-01-31, or 2026-01-31T10:00:00Z." placeholder:"TIME"`
 	DryRun   bool     `help:"Only count; nobody is brought to the list."`
@@ -36,6 +36,9 @@ func (importCmd) Help() string {
 
 // Run uploads the file and follows the import to its end.
 func (i *importCmd) Run(c *Config) error {
+	if i.Basis != "" && i.Confirm {
+		return errors.New("--confirm asks for what --basis says is there: give one of both")
+	}
 	if i.Basis == "" && !i.Confirm {
 		return errors.New("--basis is missing: say why these people may be mailed, or give --confirm to have each asked for their yes")
 	}
