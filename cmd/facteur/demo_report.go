@@ -47,7 +47,7 @@ func (d *demo) report(ctx context.Context, s demoSetup, end client.Campaign, lef
 	if err := d.whoLeft(ctx, s, left); err != nil {
 		return err
 	}
-	d.next(end.ID)
+	d.next(end.ID, s.list)
 	if !n.Balanced() || n.Sent != box.Distinct || box.Duplicates != 0 || n.Doubted != 0 {
 		return errDemo
 	}
@@ -113,7 +113,7 @@ func (d *demo) whoLeft(ctx context.Context, s demoSetup, left []leaver) error {
 }
 
 // next says where to look and what to try.
-func (d *demo) next(id string) {
+func (d *demo) next(id, list string) {
 	leave := ""
 	if all := d.box.Messages(); len(all) > 0 {
 		raw := string(all[len(all)-1].Raw)
@@ -126,6 +126,7 @@ func (d *demo) next(id string) {
 	for _, line := range [][2]string{
 		{"the mails, as their readers see them", d.inbox},
 		{"a reader's page for leaving", leave},
+		{"the form to sign up (the mail goes to the inbox above)", d.api.Base + "/subscribe/" + list},
 		{"every call, to try", d.api.Base + "/docs"},
 		{"as OpenAPI", d.api.Base + "/openapi.json"},
 		{"metrics", d.api.Base + "/metrics"},
