@@ -58,7 +58,7 @@ func start(t testing.TB, db *database.DB) *engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.people = subscribers.NewStore(db)
+	e.people = subscribers.NewStore(db).Keyed(keys)
 	e.senders = sending.NewStore(db, keys)
 	e.pace = throttle.NewStore(db)
 	e.campaigns = campaign.NewStore(db, e.people, e.senders, e.pace)
