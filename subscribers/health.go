@@ -403,21 +403,16 @@ func (e *Examiner) questions(ctx context.Context, domains []string) map[string]s
 }
 
 // takesMail is what DNS says of a domain: an exchanger, or an address of its
-// own (RFC 5321 section 5.1); a null MX takes none (RFC 7505).
+// own (RFC 5321 section 5.1).
 func (e *Examiner) takesMail(ctx context.Context, domain string) string {
-	exchangers, err := e.resolver.MX(ctx, domain)
-	switch {
-	case err == nil && len(exchangers) == 1 && strings.Trim(exchangers[0].Host, ".") == "":
-		return "no"
-	case err == nil && len(exchangers) > 0:
-		return "yes"
-	case err != nil && !errors.Is(err, address.ErrNoSuchName):
-		return "unknown"
-	}
-	if _, err = e.resolver.Host(ctx, domain); err == nil {
-		return "yes"
-	}
+	_, err := e.resolver.MX(ctx, domain)
 	if errors.Is(err, address.ErrNoSuchName) {
+		_, err = e.resolver.Host(ctx, domain)
+	}
+	switch {
+	case err == nil:
+		return "yes"
+	case errors.Is(err, address.ErrNullMX), errors.Is(err, address.ErrNoSuchName):
 		return "no"
 	}
 	return "unknown"

@@ -22,6 +22,7 @@ const (
 // The kinds of invitations.
 const (
 	byImport    = "import"
+	bySignUp    = "signup" // before there was a sender
 	byReconfirm = "reconfirm"
 )
 
@@ -96,6 +97,9 @@ func (g *Greeter) Invite(ctx context.Context, perHour int64, write func(context.
 		if errors.Is(err, ErrSignupLimit) {
 			break
 		}
+		if errors.Is(err, ErrNoSender) {
+			continue // another list may have one
+		}
 		if err != nil {
 			return fmt.Errorf("invite: %w", err)
 		}
@@ -130,17 +134,20 @@ func (g *Greeter) ask(ctx context.Context, tx *database.Tx, i invitation, perHou
 	if err != nil {
 		return err
 	}
-	if suppressed != "" || sub.Left() || i.Kind == byImport && sub.Status != Pending {
+	if suppressed != "" || sub.Left() || i.Kind != byReconfirm && sub.Status != Pending {
 		return drop()
+	}
+	list, err := st.List(ctx, i.ListID)
+	if err != nil {
+		return err
+	}
+	if err := g.confirmer.Ready(ctx, tx, list); err != nil {
+		return err
 	}
 	if n, err := st.countSignup(ctx, tx, "invitations", time.Hour); err != nil {
 		return err
 	} else if n > perHour {
 		return ErrSignupLimit
-	}
-	list, err := st.List(ctx, i.ListID)
-	if err != nil {
-		return err
 	}
 	now := g.db.Now().UnixMilli()
 	if _, err := tx.Exec(ctx, `UPDATE invitations SET state = 'asked', asked_at = ? WHERE list_id = ? AND subscriber_id = ?`, now, i.ListID, i.SubscriberID); err != nil {

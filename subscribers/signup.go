@@ -29,6 +29,9 @@ type SignUp struct {
 
 // Confirmer writes the letters that sign-ups call for, in their transaction.
 type Confirmer interface {
+	// Ready tells whether letters of a list can be written: [ErrNoSender] when
+	// there is nobody to write as yet.
+	Ready(ctx context.Context, tx *database.Tx, l List) error
 	// Confirm asks for the yes.
 	Confirm(ctx context.Context, tx *database.Tx, l List, p Subscriber) error
 	// Already says that there is nothing to confirm.
@@ -87,6 +90,13 @@ func (s *Store) SignUp(ctx context.Context, tx *database.Tx, in SignUp) (SignedU
 	out.Status, out.Asked = Pending, true
 	if now.Status == Confirmed {
 		out.Status = Confirmed
+	}
+	err = in.Confirmer.Ready(ctx, tx, list)
+	if errors.Is(err, ErrNoSender) { // asked as soon as somebody can write
+		return out, st.invite(ctx, tx, list.ID, []int64{p.ID}, bySignUp, LapseKeep)
+	}
+	if err != nil {
+		return SignedUp{}, err
 	}
 	return out, in.Confirmer.Confirm(ctx, tx, list, p)
 }

@@ -11,6 +11,8 @@ import (
 var (
 	// ErrSuppressed is an address that must not be mailed, whoever asks.
 	ErrSuppressed = errors.New("address is suppressed")
+	// ErrNoSender is a letter that nobody can be the sender of.
+	ErrNoSender = errors.New("there is no sender to write as: add one with POST /senders, or name one as the list's sender_id")
 	// ErrLeft is a person who has left the list; only their own new yes brings them back.
 	ErrLeft = errors.New("person has left this list")
 )

@@ -4,7 +4,6 @@ import (
 	"context"
 	"embed"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"html"
 	"strings"
@@ -24,9 +23,6 @@ import (
 
 //go:embed words
 var letterWords embed.FS
-
-// ErrNoSender is a letter that nobody can be the sender of.
-var ErrNoSender = errors.New("there is no sender to write as: add one with POST /senders, or name one as the list's sender_id")
 
 // Scribe writes the letters that people's own doings call for: it asks for the
 // yes of a double opt-in, and sends fresh links. Each is a row of the
@@ -74,9 +70,13 @@ func (s *Scribe) Access(ctx context.Context, tx *database.Tx, p subscribers.Subs
 	return s.write(ctx, tx, "access", sending.AccessLetter, subscribers.List{}, p, "/p/"+unsubscribe.AccessToken(s.keys, p.ID, s.db.Now()))
 }
 
-// Ready tells whether letters of a list can be written at all.
-func (s *Scribe) Ready(ctx context.Context, l subscribers.List) error {
-	_, err := s.sender(ctx, s.senders, l)
+// Ready implements [subscribers.Confirmer]; tx may be nil.
+func (s *Scribe) Ready(ctx context.Context, tx *database.Tx, l subscribers.List) error {
+	senders := s.senders
+	if tx != nil {
+		senders = senders.With(tx)
+	}
+	_, err := s.sender(ctx, senders, l)
 	return err
 }
 
@@ -87,7 +87,7 @@ func (s *Scribe) sender(ctx context.Context, senders *sending.Store, l subscribe
 	}
 	all, err := senders.Senders(ctx)
 	if err == nil && len(all) == 0 {
-		err = ErrNoSender
+		err = subscribers.ErrNoSender
 	}
 	if err != nil {
 		return sending.Sender{}, err

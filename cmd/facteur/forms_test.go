@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -9,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"facteur/sending/sandbox"
 )
 
 // A form attacked from many networks at many domains sends no more mails than
@@ -227,5 +231,30 @@ func TestComplaint_OnlyANewDoubleOptInBringsBack(t *testing.T) {
 	p.mail("again")
 	if m := p.await("ada@example.org", 5); m.subject != "again" {
 		t.Error(m.subject)
+	}
+}
+
+// A sign-up by API before there is a sender is not lost: the question goes out
+// when somebody can ask it.
+func TestSignUp_WaitsForASender(t *testing.T) {
+	a := serveAs(t, Config{DataDir: t.TempDir(), InvitationRate: 100}, allRoles, slog.New(slog.DiscardHandler))
+	list := made(t, a, "/lists", `{"name":"Early"}`)
+	status, answer := ask(t, a, http.MethodPost, "/lists/"+list+"/subscribers", `{"email":"ada@example.org"}`)
+	if status != http.StatusCreated || answer["status"] != "pending" {
+		t.Fatal(status, answer["raw"])
+	}
+	box, err := sandbox.Start(sandbox.Options{Keep: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = box.Close() })
+	host, port, _ := net.SplitHostPort(box.Addr())
+	relay := made(t, a, "/relays", fmt.Sprintf(`{"name":"box","host":%q,"port":%s,"security":"none"}`, host, port))
+	made(t, a, "/domains", `{"name":"news.example.com"}`)
+	made(t, a, "/senders", fmt.Sprintf(`{"from_email":"hello@news.example.com","postal_address":"1 rue de la Poste, Lyon","relay_ids":[%q]}`, relay))
+	p := &parlour{T: t, app: a, box: box, list: list}
+	p.must("POST", p.await("ada@example.org", 1).link("/c/"), url.Values{})
+	if _, status := p.stands("ada@example.org"); status != "confirmed" {
+		t.Error(status)
 	}
 }

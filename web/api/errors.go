@@ -31,6 +31,7 @@ var answers = [...]struct {
 	{sending.ErrInUse, http.StatusConflict, "in_use"},
 	{subscribers.ErrSuppressed, http.StatusConflict, "suppressed"},
 	{subscribers.ErrLeft, http.StatusConflict, "left"},
+	{subscribers.ErrNoSender, http.StatusConflict, "no_sender"},
 	{subscribers.ErrSignupLimit, http.StatusTooManyRequests, "signup_limit"},
 	{subscribers.ErrBadFile, http.StatusUnprocessableEntity, "bad_file"},
 	{throttle.ErrScope, http.StatusUnprocessableEntity, "unknown_scope"},

@@ -35,7 +35,7 @@ type Options struct {
 	// Greeter takes sign-ups and sends fresh links; nil: no list can be joined here.
 	Greeter *subscribers.Greeter
 	// LettersReady tells whether letters of a list can be written.
-	LettersReady func(ctx context.Context, l subscribers.List) error
+	LettersReady func(ctx context.Context, tx *database.Tx, l subscribers.List) error
 	Captcha      Captcha // of the sign-up forms
 	PublicURL    string  // its path is that of the pages
 

@@ -26,7 +26,7 @@ func (d *door) listOf(w http.ResponseWriter, r *http.Request) (l subscribers.Lis
 	case err != nil:
 		d.missing(w, r)
 		return l, false
-	case !l.Form || d.Greeter == nil || d.LettersReady(r.Context(), l) != nil:
+	case !l.Form || d.Greeter == nil || d.LettersReady(r.Context(), nil, l) != nil:
 		words := d.words.of(r, "")
 		d.show(w, http.StatusNotFound, page{Kind: "note", W: words, Title: l.Name, Heading: l.Name, Text: words["subscribe_closed"]})
 		return l, false
