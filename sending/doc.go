@@ -8,6 +8,6 @@
 //
 //	ok ──refused, silent──▶ resting ──time──▶ ok      ten refusals in a row ──▶ stopped (a person resumes it)
 //
-// Letters are mails to one person that are not part of a campaign's run:
-// tests now; they go through the same states, recorder and limits.
+// Letters are mails to one person that are not part of a campaign's run: tests,
+// questions for a yes, fresh links. They go through the same states and recorder.
 package sending

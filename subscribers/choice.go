@@ -224,12 +224,6 @@ func (s *Store) Speak(ctx context.Context, tx *database.Tx, subscriberID int64, 
 	return s.alive(ctx, tx, subscriberID)
 }
 
-// Visited notes a sign of life of a person who opened their preferences by a
-// fresh link.
-func (s *Store) Visited(ctx context.Context, tx *database.Tx, subscriberID int64) error {
-	return s.alive(ctx, tx, subscriberID)
-}
-
 // LeavingFilter chooses leavings.
 type LeavingFilter struct {
 	CampaignID   int64 // 0: any
