@@ -39,8 +39,8 @@ func TestJudge_ReadsAnswers(t *testing.T) {
 		{smtp.Rcpt, "550 5.1.1 no such user", failed, sending.DeadAddress},
 		{smtp.Rcpt, "550 5.1.3 bad syntax", failed, sending.DeadAddress},
 		{smtp.Rcpt, "550 5.1.6 moved", failed, sending.DeadAddress},
-		{smtp.Rcpt, "556 5.1.10 null MX", failed, sending.DeadAddress},
-		{smtp.Rcpt, "550 5.2.1 disabled", failed, sending.DeadAddress},
+		{smtp.Rcpt, "556 5.1.10 null MX", failed, sending.DeadDomain},
+		{smtp.Rcpt, "550 5.2.1 disabled", failed, sending.Temporary},
 		{smtp.Body, "550 5.1.1 no such user", failed, sending.DeadAddress},
 		{smtp.Rcpt, "550 5.1.2 no such host", failed, sending.DeadDomain},
 		{smtp.Rcpt, "550 5.4.4 no route", failed, sending.DeadDomain},
@@ -52,12 +52,12 @@ func TestJudge_ReadsAnswers(t *testing.T) {
 
 		{smtp.Rcpt, "550 - No Such User here", failed, sending.DeadAddress},
 		{smtp.Rcpt, "550 5.0.0 user unknown", failed, sending.DeadAddress},
-		{smtp.Body, "550 - no such user", deferred, sending.RelayFault}, // whose, is not said
+		{smtp.Body, "550 - no such user", failed, sending.Temporary}, // filters say so too
 		{smtp.Rcpt, "554 - transaction failed", deferred, sending.RelayFault},
 		{smtp.Body, "554 - rejected", deferred, sending.RelayFault},
 		{smtp.Body, "550 5.3.0 other", deferred, sending.RelayFault},
 
-		{smtp.Rcpt, "550 5.7.1 user unknown", deferred, sending.BlockedPolicy},
+		{smtp.Rcpt, "550 5.7.1 user unknown", failed, sending.DeadAddress},
 		{smtp.Body, "554 5.7.1 Listed by Spamhaus", deferred, sending.BlockedReputation},
 		{smtp.Body, "550 5.7.1 bad reputation", deferred, sending.BlockedReputation},
 		{smtp.Body, "550 5.7.606 on our block list", deferred, sending.BlockedReputation},

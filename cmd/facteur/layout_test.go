@@ -42,7 +42,8 @@ var arrows = map[string][]string{
 	},
 	"sending/smtp":    {},
 	"sending/sandbox": {},
-	"sending":         {"internal/address", "internal/database", "internal/journal", "internal/keyring", "sending/smtp"},
+	"sending/reply":   {},
+	"sending":         {"internal/address", "internal/database", "internal/journal", "internal/keyring", "sending/reply", "sending/smtp"},
 	"throttle":        {"internal/database", "internal/journal"},
 	"access":          {"internal/database", "internal/journal", "internal/keyring"},
 
@@ -52,6 +53,8 @@ var arrows = map[string][]string{
 	"campaign": {
 		"campaign/content", "internal/database", "internal/journal", "sending", "subscribers", "subscribers/consent", "subscribers/segment", "throttle",
 	},
+
+	"feedback/parse": {"sending/reply"},
 
 	"worker": {
 		"campaign", "campaign/content", "internal/address", "internal/database", "internal/keyring", "sending", "sending/smtp", "subscribers", "throttle", "unsubscribe",
@@ -69,7 +72,7 @@ var arrows = map[string][]string{
 	"web": {"access", "web/api", "web/call", "web/recipient"},
 
 	"cmd/facteur": {
-		"access", "campaign", "internal/address", "internal/database", "internal/journal", "internal/keyring", "migrations", "sending", "sending/sandbox", "sending/smtp", "subscribers", "subscribers/consent",
+		"access", "campaign", "feedback/parse", "internal/address", "internal/database", "internal/journal", "internal/keyring", "migrations", "sending", "sending/sandbox", "sending/smtp", "subscribers", "subscribers/consent",
 		"subscribers/hygiene", "throttle", "unsubscribe", "web", "web/api", "web/call", "web/client", "web/inbox", "web/recipient", "worker",
 	},
 
@@ -81,6 +84,7 @@ var arrows = map[string][]string{
 	"cmd/cluster":                    {"internal/rig", "sending/sandbox", "web/inbox"},
 	"cmd/drill":                      {"internal/rig", "internal/services", "sending/sandbox"},
 	"cmd/bench":                      {"internal/rig", "internal/services"},
+	"cmd/corpus":                     {"feedback/parse"},
 }
 
 // floors gives each part of the house its height; a package lies on the floor
@@ -96,7 +100,7 @@ var floors = map[string]int{
 	"cmd/facteur":                    7,
 	"internal/services":              8,
 	"internal/database/databasetest": 9, "internal/services/servicestest": 9, "internal/rig": 9,
-	"cmd/services": 10, "cmd/drill": 10, "cmd/bench": 10, "cmd/cluster": 10,
+	"cmd/services": 10, "cmd/drill": 10, "cmd/bench": 10, "cmd/cluster": 10, "cmd/corpus": 10,
 }
 
 // beside are the arrows that stay on their floor, and why they may.

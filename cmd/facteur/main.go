@@ -33,6 +33,7 @@ type commands struct {
 	Status   statusCmd      `cmd:"" help:"Ask the running server how things are."`
 	Ready    readyCmd       `cmd:"" help:"Ask the server on this host whether it is ready."`
 	Import   importCmd      `cmd:"" help:"Bring a CSV file of people to a list, through the running server."`
+	Feedback feedbackCmd    `cmd:"" help:"Understand mails that came back."`
 	Token    tokenCmd       `cmd:"" help:"Make, list and revoke API tokens."`
 	Settings configCmd      `cmd:"" name:"config" help:"Print every setting with its value, default, unit and meaning."`
 	Proof    verifyProofCmd `cmd:"" name:"verify-proof" help:"Check a person's consent proof, without the database."`
