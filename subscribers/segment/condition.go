@@ -12,6 +12,7 @@ import (
 type Condition struct {
 	root  node
 	needs Needs
+	text  string // as it was written
 }
 
 // node is a part of a condition.
@@ -65,7 +66,8 @@ const (
 	isStanding op = "is" // confirmed, pending, unsubscribed, absent
 )
 
-// Match judges one person.
+// Match judges one person at a moment, from which relative times count. What
+// [Condition.Needs] does not name is not looked at.
 func (c *Condition) Match(p *Person, now time.Time) bool {
 	e := evaluation{person: p, now: now}
 	return c.root.holds(&e)
@@ -79,10 +81,13 @@ func (c *Condition) Needs() Needs {
 }
 
 // String is a text that parses to the same condition; "" for the one that
-// everybody meets.
+// everybody meets. It is the canonical one, or as it was written where the
+// canonical one would be longer than a text may be.
 func (c *Condition) String() string {
 	var b strings.Builder
-	c.root.write(&b, bindsOr)
+	if c.root.write(&b, bindsOr); b.Len() > longestText {
+		return c.text
+	}
 	return b.String()
 }
 

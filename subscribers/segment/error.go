@@ -9,6 +9,7 @@ type Error struct {
 	Message string
 }
 
+// Error gives "line 1, column 8: …".
 func (e *Error) Error() string {
 	return fmt.Sprintf("line %d, column %d: %s", e.Line, e.Column, e.Message)
 }

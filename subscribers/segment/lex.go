@@ -11,7 +11,7 @@ type kind uint8
 
 const (
 	ending kind = iota
-	word        // letters, digits and underscores, not beginning with a digit
+	word        // letters, digits and underscores; only behind a dot a digit comes first
 	number
 	quoted
 	day    // 2026-01-31
@@ -57,10 +57,7 @@ func scan(text string) ([]token, *Error) {
 				return nil, err
 			}
 			all, width = append(all, t), n
-		case unicode.IsDigit(r) || r == '-' && len(rest) > 1 && rest[1] >= '0' && rest[1] <= '9':
-			t := scanNumber(text, at)
-			all, width = append(all, t), len(t.text)
-		case unicode.IsLetter(r) || r == '_':
+		case unicode.IsLetter(r) || r == '_' || unicode.IsDigit(r) && len(all) > 0 && all[len(all)-1].is("."):
 			n := strings.IndexFunc(rest, func(r rune) bool {
 				return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r)
 			})
@@ -68,10 +65,13 @@ func scan(text string) ([]token, *Error) {
 				n = len(rest)
 			}
 			all, width = append(all, token{word, rest[:n], at}), n
+		case isDigit(rest, 0) || r == '-' && isDigit(rest, 1):
+			t := scanNumber(text, at)
+			all, width = append(all, t), len(t.text)
 		default:
 			n := signWidth(rest)
 			if n == 0 {
-				return nil, positioned(text, at, "%q has no meaning here; texts stand between quotes", r)
+				return nil, positioned(text, at, "%q has no meaning here; %s", r, hint(r))
 			}
 			all, width = append(all, token{sign, rest[:n], at}), n
 		}
@@ -89,14 +89,32 @@ func signWidth(rest string) int {
 	return 0
 }
 
-// scanQuoted reads a text between quotes; a backslash takes the next character as it is.
+// hint says what to write for a character that the language does not have.
+func hint(r rune) string {
+	switch r {
+	case '“', '”', '„', '‘', '’', '«', '»':
+		return `texts stand between straight quotes: "Lyon"`
+	case '-':
+		return `an attribute with such a name is written attributes["shoe-size"]`
+	}
+	return "texts stand between quotes"
+}
+
+// scanQuoted reads a text between quotes. A backslash and n or t are a new line
+// and a tabulator; any other character behind a backslash stands for itself.
 func scanQuoted(text string, at int, quote byte) (token, int, *Error) {
 	var b strings.Builder
 	for i := at + 1; i < len(text); i++ {
 		switch c := text[i]; {
 		case c == '\\' && i+1 < len(text):
 			i++
-			b.WriteByte(text[i])
+			switch c = text[i]; c {
+			case 'n':
+				c = '\n'
+			case 't':
+				c = '\t'
+			}
+			b.WriteByte(c)
 		case c == quote:
 			if !utf8.ValidString(b.String()) {
 				return token{}, 0, positioned(text, at, "the text is not UTF-8 here")
@@ -114,7 +132,7 @@ func scanNumber(text string, at int) token {
 	rest := text[at:]
 	digits := func(from int) int {
 		n := from
-		for n < len(rest) && rest[n] >= '0' && rest[n] <= '9' {
+		for isDigit(rest, n) {
 			n++
 		}
 		return n
@@ -130,8 +148,12 @@ func scanNumber(text string, at int) token {
 		return token{day, rest[:n], at}
 	}
 	n := digits(1)
-	if n+1 < len(rest) && rest[n] == '.' && rest[n+1] >= '0' && rest[n+1] <= '9' {
+	if n < len(rest) && rest[n] == '.' && isDigit(rest, n+1) {
 		n = digits(n + 1)
 	}
 	return token{number, rest[:n], at}
+}
+
+func isDigit(text string, at int) bool {
+	return at < len(text) && text[at] >= '0' && text[at] <= '9'
 }

@@ -12,7 +12,7 @@ type literal struct {
 	nature nature // textual, numeric, timely; anything for true and false
 	text   string // folded, for comparisons
 	shown  string // canonical
-	number float64
+	number quantity
 	yes    bool
 	span   func(now time.Time) (from, to int64) // of a time: Unix milliseconds, to is not included
 }
@@ -22,8 +22,8 @@ func textLiteral(text string) literal {
 }
 
 func numberLiteral(text string) (literal, bool) {
-	n, err := strconv.ParseFloat(text, 64)
-	return literal{nature: numeric, number: n, shown: text}, err == nil
+	n, ok := quantityOf(text)
+	return literal{nature: numeric, number: n, text: text, shown: text}, ok
 }
 
 func boolLiteral(yes bool) literal {
@@ -61,7 +61,7 @@ func unit(name string) string {
 	return ""
 }
 
-// most is how far a relative time may reach.
+// mostUnits is how far a relative time may reach.
 const mostUnits = 100_000
 
 func relativeLiteral(n int, unit string, past bool) literal {

@@ -16,7 +16,7 @@ const (
 // meets. The error is an [*Error].
 func Parse(text string) (*Condition, error) {
 	if len(text) > longestText {
-		return nil, positioned(text, longestText, "the condition has %d bytes, %d are allowed", len(text), longestText)
+		return nil, positioned(text, longestText, "the condition has %d bytes, %d are allowed: shorten it", len(text), longestText)
 	}
 	if strings.TrimSpace(text) == "" {
 		return &Condition{root: always{}}, nil
@@ -33,7 +33,7 @@ func Parse(text string) (*Condition, error) {
 	if p.err != nil {
 		return nil, p.err
 	}
-	return &Condition{root: root, needs: p.needs}, nil
+	return &Condition{root: root, needs: p.needs, text: text}, nil
 }
 
 // parser reads tokens; after the first error it goes on idly.
@@ -105,34 +105,37 @@ func (p *parser) conjunction() node {
 // negation := "not" negation | "(" alternatives ")" | comparison
 func (p *parser) negation() node {
 	t := p.peek()
-	if p.depth++; p.depth > deepest {
-		p.fail(t, "brackets and nots are nested more than %d deep", deepest)
-	}
-	defer func() { p.depth-- }()
 	switch {
 	case p.err != nil:
 		return always{}
-	case p.take("not"):
-		return not{p.negation()}
-	case p.take("("):
-		inner := p.alternatives()
-		p.expect(")", "to close the bracket")
-		return inner
+	case !t.is("not") && !t.is("("):
+		return p.comparison()
 	}
-	return p.comparison()
+	if p.depth++; p.depth > deepest {
+		p.fail(t, "brackets and nots are nested more than %d deep; divide the condition with and, or", deepest)
+		return always{}
+	}
+	defer func() { p.depth-- }()
+	if p.take("not") {
+		return not{p.negation()}
+	}
+	p.take("(")
+	inner := p.alternatives()
+	p.expect(")", "to close the bracket")
+	return inner
 }
 
 func (p *parser) comparison() node {
 	t := p.peek()
 	if p.count++; p.count > mostComparisons {
-		p.fail(t, "there are more than %d comparisons", mostComparisons)
+		p.fail(t, "there are more than %d comparisons; ask for several values with in (…)", mostComparisons)
 	}
 	s, sent := p.subject()
 	if p.err != nil {
 		return always{}
 	}
 	if sent != 0 {
-		p.needs.Campaigns = append(p.needs.Campaigns, sent)
+		p.needs.Campaigns = with(p.needs.Campaigns, sent)
 		return sentTo(sent)
 	}
 	c := &comparison{subject: s}

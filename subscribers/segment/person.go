@@ -18,18 +18,20 @@ type Person struct {
 type Subscription struct {
 	ListID      int64
 	Status      string // pending, confirmed, unsubscribed
-	ConfirmedAt int64
+	ConfirmedAt int64  // Unix milliseconds, 0 for never
 }
 
-// Sent is what campaigns sent to the person.
+// Sent is what campaigns sent to the person. Times are Unix milliseconds, 0 for
+// never.
 type Sent struct {
-	Count     int64
+	Count     int64 // mails
 	FirstAt   int64
 	LastAt    int64
 	Campaigns []int64 // of those that the condition names
 }
 
-// Needs says which parts of a [Person] a condition asks for.
+// Needs says which parts of a [Person] a condition asks for. Each id stands
+// there once.
 type Needs struct {
 	Attributes    bool
 	Subscriptions bool

@@ -25,13 +25,9 @@ func (p *parser) question(c *comparison) {
 		p.expect("with", "behind ends")
 		c.op = endsWith
 	default:
-		for sign, o := range map[string]op{"=": equal, "!=": unequal, "<>": unequal, "<": less, "<=": atMost, ">": more, ">=": atLeast} {
-			if p.take(sign) {
-				c.op = o
-				break
-			}
-		}
-		if c.op == "" {
+		if c.op = signed(t); p.err == nil && c.op != "" {
+			p.next()
+		} else {
 			p.fail(t, "a question is expected behind %s: =, !=, <, <=, >, >=, contains, starts with, ends with, in (…), is set; not %s", c.subject.String(), t.shown())
 			return
 		}
@@ -43,6 +39,20 @@ func (p *parser) question(c *comparison) {
 	}
 }
 
+// signed is the question that a sign asks, "" if it asks none.
+func signed(t token) op {
+	if t.kind != sign {
+		return ""
+	}
+	switch o := op(t.text); o {
+	case equal, unequal, less, atMost, more, atLeast:
+		return o
+	case "<>":
+		return unequal
+	}
+	return ""
+}
+
 // being reads what follows "is".
 func (p *parser) being(c *comparison) {
 	t := p.next()
@@ -52,6 +62,9 @@ func (p *parser) being(c *comparison) {
 				c.op, c.values = isStanding, []literal{{nature: standing, text: status, shown: status}}
 				return
 			}
+		}
+		if t.is("not") {
+			p.fail(t, "not stands before the list: not %s is confirmed", c.subject.String())
 		}
 		p.fail(t, "a list is confirmed, pending, unsubscribed or absent, not %s", t.shown())
 		return
@@ -76,7 +89,11 @@ func (p *parser) being(c *comparison) {
 
 // several reads the values of in (…).
 func (p *parser) several(c *comparison, at token) {
-	p.expect("(", "before the values")
+	why := "before the values"
+	if p.peek().kind == number {
+		why += "; a time to come stands behind =, < or >: < in 3 days"
+	}
+	p.expect("(", why)
 	for p.err == nil {
 		p.value(c, at)
 		if !p.take(",") {

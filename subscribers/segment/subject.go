@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -23,7 +24,7 @@ type subject struct {
 	list int64
 }
 
-// names are the subjects that stand for themselves, with their natures.
+// natureOf tells what the subjects are that stand for themselves.
 func natureOf(name string) (nature, bool) {
 	switch name {
 	case "email", "domain", "name", "locale", "timezone":
@@ -61,10 +62,18 @@ func (s *subject) need(n *Needs) {
 	case "attributes":
 		n.Attributes = true
 	case "list":
-		n.Subscriptions, n.Lists = true, append(n.Lists, s.list)
+		n.Subscriptions, n.Lists = true, with(n.Lists, s.list)
 	case "sent_count", "first_sent_at", "last_sent_at":
 		n.Sent = true
 	}
+}
+
+// with adds an id that is not there yet.
+func with(ids []int64, id int64) []int64 {
+	if slices.Contains(ids, id) {
+		return ids
+	}
+	return append(ids, id)
 }
 
 func (s *subject) String() string {
@@ -92,12 +101,12 @@ func (s *subject) String() string {
 
 // plainKey tells whether a key can stand behind a dot.
 func plainKey(key string) bool {
-	tokens, err := scan(key)
-	return err == nil && len(tokens) == 2 && tokens[0].kind == word && tokens[0].text == key
+	tokens, err := scan("." + key)
+	return err == nil && len(tokens) == 3 && tokens[1].kind == word && tokens[1].text == key
 }
 
 func quote(text string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\t", `\t`).Replace(text) + `"`
 }
 
 // nearest is the known name most like a wrong one, "" if none is like it.
