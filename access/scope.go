@@ -10,7 +10,7 @@ import (
 const All = "*"
 
 // subjects are what scopes are about; each has a :read and a :write.
-var subjects = [...]string{"lists", "subscribers", "campaigns", "relays", "domains", "senders", "throttles", "tokens", "stop", "suppressions", "privacy", "keys"}
+var subjects = [...]string{"lists", "subscribers", "campaigns", "relays", "domains", "senders", "throttles", "tokens", "stop", "suppressions", "privacy", "keys", "feedback", "webhooks"}
 
 // readings are what can only be read.
 var readings = [...]string{"status", "metrics"}

@@ -46,9 +46,9 @@ const deliveryColumns = `campaign_id, subscriber_id, status, lane, not_before, b
 
 // steps are all changes of a delivery's state; a test tries every pair.
 var steps = map[DeliveryStatus][]DeliveryStatus{
-	Queued:    {Begun, Deferred, Failed, Skipped}, // deferred and failed: refused before the body
+	Queued:    {Begun, Deferred, Failed, Skipped, Accepted}, // deferred and failed: refused before the body; accepted: see Returned
 	Begun:     {Accepted, Deferred, Failed, Uncertain},
-	Deferred:  {Queued, Skipped, Failed},
+	Deferred:  {Queued, Skipped, Failed, Accepted},  // accepted: see Returned
 	Uncertain: {Queued, Accepted, Deferred, Failed}, // queued: once by machine; the others: late knowledge
 	Failed:    {Queued},                             // resend-failed
 }
@@ -92,6 +92,22 @@ func (s *Store) Deliveries(ctx context.Context, campaignID int64, status Deliver
 	var all []Delivery
 	err := s.q.Select(ctx, &all, query+` ORDER BY subscriber_id LIMIT ?`, append(args, limit)...)
 	return all, err
+}
+
+// SentSince are the campaigns that reached a person since a time (Unix
+// milliseconds), with when they were accepted.
+func (s *Store) SentSince(ctx context.Context, subscriberID, since int64) (map[int64]int64, error) {
+	var rows []struct {
+		CampaignID int64 `db:"campaign_id"`
+		SettledAt  int64 `db:"settled_at"`
+	}
+	err := s.q.Select(ctx, &rows, `SELECT d.campaign_id, d.settled_at FROM campaigns c JOIN deliveries d ON d.campaign_id = c.id AND d.subscriber_id = ?
+		WHERE c.launched_at > 0 AND (c.finished_at = 0 OR c.finished_at > ?) AND d.status = 'sent' AND d.settled_at > ?`, subscriberID, since, since)
+	sent := make(map[int64]int64, len(rows))
+	for _, r := range rows {
+		sent[r.CampaignID] = r.SettledAt
+	}
+	return sent, err
 }
 
 // ReachedBy are the lists through which a delivery came, for its way out.

@@ -239,10 +239,25 @@ func (d Dossier) HTML(lang string) ([]byte, error) {
 	return b.Bytes(), err
 }
 
+// Eraser removes what a package above holds about a person.
+type Eraser func(ctx context.Context, tx *database.Tx, p subscribers.Subscriber) error
+
+// AlsoErase adds what [Store.Erase] does; before the store is used.
+func (s *Store) AlsoErase(e Eraser) { s.erasers = append(s.erasers, e) }
+
 // Erase removes all that is held about a person, here and below: what they
 // said and chose, the letters to them, and what still waits to be sent. The
 // rows of past deliveries stay as numbers, so that the books go on to balance.
 func (s *Store) Erase(ctx context.Context, tx *database.Tx, subscriberID int64, source string) error {
+	for _, erase := range s.erasers {
+		p, err := s.people.With(tx).Subscriber(ctx, subscriberID)
+		if err == nil {
+			err = erase(ctx, tx, p)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	if err := s.people.Erase(ctx, tx, subscriberID, source); err != nil {
 		return err
 	}

@@ -33,6 +33,7 @@ type Settled struct {
 	Doubts       int  // before this attempt
 	Outcome      sending.Outcome
 	Next
+	Written bool // by [Store.Settle]: the row was changed
 }
 
 // Next is what a delivery does after an attempt.
@@ -113,6 +114,7 @@ func (s *Store) Settle(ctx context.Context, tx *database.Tx, settled []Settled, 
 	plain := make([]*Settled, 0, len(settled))
 	var other, missed, history []*Settled
 	for i := range settled {
+		settled[i].Written = false
 		if v := &settled[i]; v.Status == Accepted {
 			plain = append(plain, v)
 		} else {
@@ -132,6 +134,7 @@ func (s *Store) Settle(ctx context.Context, tx *database.Tx, settled []Settled, 
 				missed = append(missed, v)
 				return
 			}
+			v.Written = true
 			t.move(v.CampaignID, v.Provider, Begun, Accepted, 1)
 			if !v.First {
 				history = append(history, v)
@@ -185,6 +188,7 @@ func (s *Store) settleFrom(ctx context.Context, tx *database.Tx, from DeliverySt
 				rest = append(rest, v)
 				return
 			}
+			v.Written = true
 			t.move(v.CampaignID, v.Provider, from, v.Status, 1)
 			if v.Status == Uncertain && v.Doubts == 0 {
 				t.doubt(v.CampaignID, v.Provider, 1)
@@ -202,6 +206,27 @@ func (s *Store) remember(ctx context.Context, tx *database.Tx, list []*Settled) 
 		v := list[i]
 		p.Set(s.db.NewID(), v.CampaignID, v.SubscriberID, v.Attempt, v.RelayID, string(v.Status), v.Outcome.Code, v.Outcome.Enhanced, v.Outcome.Text, now)
 	})
+}
+
+// Returned settles a delivery of which something came back, such as a delivery
+// report: it was sent, whatever became of its answer. It changes one that is
+// under way or in doubt, and one that was in doubt and waits to be sent again;
+// true if it did.
+func (s *Store) Returned(ctx context.Context, tx *database.Tx, d Delivery, provider string, t Tally) (bool, error) {
+	open := d.Status == Begun || d.Status == Uncertain || d.Doubts > 0 && (d.Status == Queued || d.Status == Deferred)
+	if !open {
+		return false, nil
+	}
+	const answer = "it came back, so it was sent"
+	n, err := tx.Exec(ctx, `UPDATE deliveries SET status = 'sent', wait = 0, not_before = 0, answer = ?, reason = '', settled_at = ? WHERE campaign_id = ? AND subscriber_id = ? AND status = ? AND attempts = ?`,
+		answer, s.db.Now().UnixMilli(), d.CampaignID, d.SubscriberID, string(d.Status), d.Attempts)
+	if err != nil || n == 0 {
+		return false, err
+	}
+	t.move(d.CampaignID, provider, d.Status, Accepted, 1)
+	return true, s.remember(ctx, tx, []*Settled{{
+		CampaignID: d.CampaignID, SubscriberID: d.SubscriberID, Attempt: d.Attempts, RelayID: d.RelayID, Outcome: sending.Outcome{Verdict: sending.Sent, Text: answer}, Next: Next{Status: Accepted},
+	}})
 }
 
 // HoldDoubts lets every doubt of a relay that would be sent again by machine

@@ -26,10 +26,10 @@ import (
 func TestMay_AllPairsOfStates(t *testing.T) {
 	all := []DeliveryStatus{Queued, Begun, Accepted, Deferred, Failed, Skipped, Uncertain}
 	want := map[DeliveryStatus]string{
-		Queued:    "sending deferred failed skipped",
+		Queued:    "sending deferred failed skipped sent",
 		Begun:     "sent deferred failed uncertain",
 		Accepted:  "",
-		Deferred:  "queued skipped failed",
+		Deferred:  "queued skipped failed sent",
 		Failed:    "queued",
 		Skipped:   "",
 		Uncertain: "queued sent deferred failed",

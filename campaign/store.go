@@ -2,6 +2,7 @@ package campaign
 
 import (
 	"context"
+	"time"
 
 	"facteur/internal/database"
 	"facteur/sending"
@@ -18,6 +19,7 @@ type Store struct {
 	senders *sending.Store
 	pace    *throttle.Store
 	cap     Cap
+	erasers []Eraser
 }
 
 // NewStore reads and writes db; the other stores own what campaigns refer to.
@@ -36,3 +38,11 @@ func (s *Store) With(tx *database.Tx) *Store {
 func (s *Store) Sender(ctx context.Context, id int64) (sending.Sender, error) {
 	return s.senders.Sender(ctx, id)
 }
+
+// Domain is a sender's domain as it stands now.
+func (s *Store) Domain(ctx context.Context, v sending.Sender) (sending.Domain, error) {
+	return s.senders.Domain(ctx, v.DomainID)
+}
+
+// Now is the database's clock.
+func (s *Store) Now() time.Time { return s.db.Now() }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"facteur/internal/address"
 	"facteur/internal/database"
@@ -18,6 +19,17 @@ type Domain struct {
 	Warmup     string `db:"warmup"`      // conservative, none
 	DKIM       bool   `db:"dkim"`
 	CreatedAt  int64  `db:"created_at"`
+	ProbedAt   int64  `db:"probed_at"`  // when we last mailed ourselves by its return path; 0: never
+	InboundAt  int64  `db:"inbound_at"` // when the last such mail that came home was sent; 0: none has
+}
+
+// ProbeEvery is how often a domain's way home is tried.
+const ProbeEvery = 24 * time.Hour
+
+// Inbound tells whether what is sent to the domain's return path is known to
+// come home: a probe of the last three days did.
+func (d Domain) Inbound(now time.Time) bool {
+	return d.InboundAt > now.Add(-3*ProbeEvery).UnixMilli()
 }
 
 // Record is a DNS record to publish.
@@ -59,7 +71,7 @@ func (s *Store) CreateDomain(ctx context.Context, tx *database.Tx, d Domain) (Do
 	return d, journal.Write(ctx, tx, "create", "domain", d.ID, map[string]any{"name": d.Name})
 }
 
-const domainColumns = `id, name, return_path, warmup, dkim, created_at`
+const domainColumns = `id, name, return_path, warmup, dkim, created_at, probed_at, inbound_at`
 
 // Domain finds a domain by id.
 func (s *Store) Domain(ctx context.Context, id int64) (Domain, error) {
@@ -82,6 +94,30 @@ func (s *Store) Domains(ctx context.Context) ([]Domain, error) {
 	var all []Domain
 	err := s.q.Select(ctx, &all, `SELECT `+domainColumns+` FROM domains ORDER BY id`)
 	return all, err
+}
+
+// Probed notes that a mail to ourselves is on its way.
+func (s *Store) Probed(ctx context.Context, tx *database.Tx, id int64, at time.Time) error {
+	_, err := tx.Exec(ctx, `UPDATE domains SET probed_at = ? WHERE id = ?`, at.UnixMilli(), id)
+	return err
+}
+
+// Home notes that a mail to ourselves, sent at the given time, has come home.
+func (s *Store) Home(ctx context.Context, tx *database.Tx, id int64, sentAt time.Time) error {
+	var before int64
+	if err := tx.Get(ctx, &before, `SELECT inbound_at FROM domains WHERE id = ?`, id); err != nil {
+		return fmt.Errorf("domain %d: %w", id, err)
+	}
+	if sentAt.UnixMilli() <= before {
+		return nil
+	}
+	if _, err := tx.Exec(ctx, `UPDATE domains SET inbound_at = ? WHERE id = ?`, sentAt.UnixMilli(), id); err != nil {
+		return fmt.Errorf("domain %d: %w", id, err)
+	}
+	if before != 0 {
+		return nil
+	}
+	return journal.Write(ctx, tx, "inbound", "domain", id, nil)
 }
 
 // Records are what must be published for the domain: who receives its

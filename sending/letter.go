@@ -41,6 +41,7 @@ const (
 	ConfirmationLetter = "confirmation" // asks for the yes of a double opt-in
 	AlreadyLetter      = "already"      // says that there is nothing to confirm
 	AccessLetter       = "access"       // a fresh link to one's preferences
+	ProbeLetter        = "probe"        // to ourselves, to see whether mail comes home
 )
 
 // WriteLetter adds a letter; the urgent queue takes it from there. The
@@ -71,6 +72,15 @@ func (s *Store) Letters(ctx context.Context, campaignID int64, limit int) ([]Let
 	var all []Letter
 	err := s.q.Select(ctx, &all, `SELECT `+letterColumns+` FROM letters WHERE campaign_id = ? ORDER BY id DESC LIMIT ?`, campaignID, limit)
 	return all, err
+}
+
+// Letter finds a letter by id.
+func (s *Store) Letter(ctx context.Context, id int64) (Letter, error) {
+	var l Letter
+	if err := s.q.Get(ctx, &l, `SELECT `+letterColumns+` FROM letters WHERE id = ?`, id); err != nil {
+		return Letter{}, fmt.Errorf("letter %d: %w", id, err)
+	}
+	return l, nil
 }
 
 // LettersTo are the letters to one person, without their messages.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"facteur/campaign"
+	"facteur/feedback"
 	"facteur/internal/database"
 	"facteur/internal/database/databasetest"
 	"facteur/internal/keyring"
@@ -413,7 +414,7 @@ func TestRetention_RemovesAndSaysWhat(t *testing.T) {
 		})
 		retain := func() string {
 			t.Helper()
-			removed, err := p.store.Retain(t.Context(), p.senders.ForgetLetters, p.campaigns.Erase, p.db.Write)
+			removed, err := p.store.Retain(t.Context(), p.senders.ForgetLetters, feedback.NewStore(p.db).ForgetUnmatched, p.campaigns.Erase, p.db.Write)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -21,19 +21,20 @@ type Retention struct {
 	LeavingNoteDays  int64 `json:"leaving_note_days"` // what people wrote when they left
 	RefusedRowDays   int64 `json:"refused_row_days"`  // rows of imports
 	LetterDays       int64 `json:"letter_days"`       // one-off mails
+	UnmatchedDays    int64 `json:"unmatched_days"`    // reports about no mail that is provably ours
 }
 
 // DefaultRetention is what holds until somebody sets something else. Three
 // years of silence is what the CNIL allows for prospects.
 func DefaultRetention() Retention {
-	return Retention{SunsetDays: 365, SilentDays: 1095, UnsubscribedDays: 1095, EvidenceDays: 1825, LeavingNoteDays: 730, RefusedRowDays: 30, LetterDays: 90}
+	return Retention{SunsetDays: 365, SilentDays: 1095, UnsubscribedDays: 1095, EvidenceDays: 1825, LeavingNoteDays: 730, RefusedRowDays: 30, LetterDays: 90, UnmatchedDays: 30}
 }
 
 // fields names the settings as the table does.
 func (r *Retention) fields() map[string]*int64 {
 	return map[string]*int64{
 		"sunset": &r.SunsetDays, "silent": &r.SilentDays, "unsubscribed": &r.UnsubscribedDays, "evidence": &r.EvidenceDays,
-		"leaving_note": &r.LeavingNoteDays, "refused_row": &r.RefusedRowDays, "letter": &r.LetterDays,
+		"leaving_note": &r.LeavingNoteDays, "refused_row": &r.RefusedRowDays, "letter": &r.LetterDays, "unmatched": &r.UnmatchedDays,
 	}
 }
 
@@ -80,8 +81,8 @@ const retainPage = 500
 type Remover func(ctx context.Context, tx *database.Tx, before int64, limit int) (int64, error)
 
 // Retain removes what was kept long enough, in pages, and says how much of
-// what. letters and erase belong to the owners of more than people.
-func (s *Store) Retain(ctx context.Context, letters Remover, erase func(context.Context, *database.Tx, int64, string) error, write func(context.Context, func(*database.Tx) error) error) (map[string]int64, error) {
+// what. letters, unmatched and erase belong to the owners of more than people.
+func (s *Store) Retain(ctx context.Context, letters, unmatched Remover, erase func(context.Context, *database.Tx, int64, string) error, write func(context.Context, func(*database.Tx) error) error) (map[string]int64, error) {
 	keep, err := s.Retention(ctx)
 	if err != nil {
 		return nil, err
@@ -96,6 +97,7 @@ func (s *Store) Retain(ctx context.Context, letters Remover, erase func(context.
 		{"leaving_notes", keep.LeavingNoteDays, s.forgetNotes},
 		{"refused_rows", keep.RefusedRowDays, s.ForgetRefusals},
 		{"letters", keep.LetterDays, letters},
+		{"unmatched", keep.UnmatchedDays, unmatched},
 		{"people", keep.UnsubscribedDays, s.forgetPeople(erase)},
 	} {
 		if r.days == 0 {

@@ -26,11 +26,18 @@ const (
 	Complaint  = "complaint"   // reported a mail as spam; ends all subscriptions
 	AllMail    = "all_mail"    // the person wants no mail at all; ends all subscriptions
 	HardBounce = "hard_bounce" // the address does not exist
+	SoftBounce = "soft_bounce" // mail could not be delivered for weeks, campaign after campaign
 	Manual     = "manual"      // an operator's word
 )
 
+// byMachine tells that nobody said no: a begin of the same moment may win, and
+// the senders' own commits, which hold the gate shared, may suppress so.
+func byMachine(reason string) bool { return reason == HardBounce || reason == SoftBounce }
+
 // SuppressionReasons are all of them.
-func SuppressionReasons() []string { return []string{Complaint, AllMail, HardBounce, Manual} }
+func SuppressionReasons() []string {
+	return []string{Complaint, AllMail, HardBounce, SoftBounce, Manual}
+}
 
 // liftable tells that the person's own new yes ends it.
 func liftable(reason string) bool { return reason == Complaint || reason == AllMail }
@@ -46,8 +53,10 @@ func (s *Store) Suppress(ctx context.Context, tx *database.Tx, a address.Address
 }
 
 func (s *Store) suppress(ctx context.Context, tx *database.Tx, x Suppression) error {
-	if err := tx.Gate(ctx, true); err != nil {
-		return err
+	if !byMachine(x.Reason) {
+		if err := tx.Gate(ctx, true); err != nil {
+			return err
+		}
 	}
 	n, err := tx.Exec(ctx, `INSERT INTO suppressions (key, list_id, reason, source, at) VALUES (?, ?, ?, ?, ?) ON CONFLICT (key, list_id) DO UPDATE SET
 		reason = excluded.reason, source = excluded.source, at = excluded.at

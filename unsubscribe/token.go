@@ -52,18 +52,6 @@ func ParseViewToken(k *keyring.Keyring, token string) (Reference, error) {
 	return reference(k.OpenToken(keyring.View, token))
 }
 
-// ReturnAddress is the delivery's envelope sender (VERP): a bounce to it names
-// the delivery.
-func (r Reference) ReturnAddress(k *keyring.Keyring, domain string) string {
-	return "b-" + k.Name(keyring.Return, r.payload()) + "@" + domain
-}
-
-// MessageID is the delivery's Message-ID without its brackets, the same for
-// every attempt.
-func (r Reference) MessageID(k *keyring.Keyring, domain string) string {
-	return k.Name(keyring.Message, r.payload()) + "@" + domain
-}
-
 // Request names a sign-up that waits for its confirmation.
 type Request struct {
 	SubscriberID int64

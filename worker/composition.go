@@ -34,6 +34,9 @@ type composition struct {
 	version campaign.Version
 	message *content.Message
 	headers []unsubscribe.Headers // of each of the version's lists
+	madeAt  time.Time
+	// home is the domain of addresses that are known to lead to us; "": none is.
+	home string
 	// translated are the version's other languages, by locale in lower case; nil: none.
 	translated map[string]*content.Message
 }
@@ -56,6 +59,10 @@ func (m *composition) in(locale string) *content.Message {
 	}
 }
 
+// compositionAge is how long a composition is used: what it knows of the way
+// home may change.
+const compositionAge = time.Hour
+
 // maxCompositions bounds the compiled versions kept in memory.
 const maxCompositions = 32
 
@@ -70,7 +77,7 @@ func (c *Composer) of(ctx context.Context, campaignID, number int64) (*compositi
 	c.mu.Lock()
 	found := c.recent[key]
 	c.mu.Unlock()
-	if found != nil {
+	if found != nil && time.Since(found.madeAt) < compositionAge {
 		return found, nil
 	}
 	v, err := c.campaigns.Version(ctx, campaignID, number)
@@ -91,16 +98,23 @@ func (c *Composer) of(ctx context.Context, campaignID, number int64) (*compositi
 }
 
 func (c *Composer) compile(ctx context.Context, v campaign.Version) (*composition, error) {
-	made := &composition{version: v}
+	made := &composition{version: v, madeAt: time.Now()}
+	domain, err := c.campaigns.Domain(ctx, v.Sender)
+	if err != nil {
+		return nil, err
+	}
+	complaints := ""
+	if domain.Inbound(c.campaigns.Now()) {
+		made.home, complaints = domain.ReturnPath, unsubscribe.ComplaintsAddress(c.keys, domain.ID, domain.ReturnPath)
+	}
 	for _, id := range v.ListIDs {
 		l, err := c.people.List(ctx, id)
 		if err != nil {
 			return nil, err
 		}
-		made.headers = append(made.headers, unsubscribe.NewHeaders(l.ID, l.Name, v.Sender.Domain, v.CampaignID, v.Sender.ID))
+		made.headers = append(made.headers, unsubscribe.NewHeaders(l.ID, l.Name, v.Sender.Domain, v.CampaignID, v.Sender.ID, complaints))
 	}
 	boundary := "=_" + strconv.FormatInt(v.CampaignID, 36) + "_" + strconv.FormatInt(v.Number, 36)
-	var err error
 	made.message, err = content.Compile(content.Source{Subject: v.Subject, HTML: v.HTML, Text: v.Text}, campaign.Frame(v.Sender, boundary))
 	if err != nil {
 		return nil, fmt.Errorf("compile campaign %d: %w", v.CampaignID, err)
@@ -130,7 +144,11 @@ func (c *Composer) recipient(s *scratch, m *composition, ref unsubscribe.Referen
 	leave := c.publicURL + "/u/" + ref.LeaveToken(c.keys)
 	// The first of the lists by which the message comes; compile has seen to it that there is one.
 	h := m.headers[min(bits.TrailingZeros64(uint64(lists)), len(m.headers)-1)]
-	s.headers, s.attributes = h.Append(s.headers[:0], leave), append(s.attributes[:0], p.Attributes...)
+	address := ""
+	if m.home != "" {
+		address = ref.LeaveAddress(c.keys, m.home)
+	}
+	s.headers, s.attributes = h.Append(s.headers[:0], leave, address), append(s.attributes[:0], p.Attributes...)
 	s.Recipient = content.Recipient{
 		Email: wire, Name: p.Name, Locale: p.Locale, Attributes: s.attributes,
 		UnsubscribeURL: leave, PreferencesURL: leave, WebURL: c.publicURL + "/w/" + ref.ViewToken(c.keys),

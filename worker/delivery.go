@@ -61,6 +61,10 @@ func (d *delivery) Compose(dst []byte) ([]byte, error) {
 	s := c.scratch.Get().(*scratch)
 	defer c.scratch.Put(s)
 	c.recipient(s, d.batch.made, d.ref(), &d.person, d.to.Wire(), d.row.Lists, d.at)
+	if field := d.batch.line.mark; field != "" {
+		s.Headers = append(append(append(append(append(s.Headers, field...), ": "...), s.MessageID...), '\r'), '\n')
+		s.headers = s.Headers
+	}
 	return d.batch.made.in(d.person.Locale).Append(dst, &s.Recipient)
 }
 

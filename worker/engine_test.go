@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"facteur/campaign"
+	"facteur/feedback"
 	"facteur/internal/address"
 	"facteur/internal/database"
 	"facteur/internal/keyring"
@@ -34,6 +35,8 @@ type engine struct {
 	pace      *throttle.Store
 	campaigns *campaign.Store
 	noes      *subscribers.Noes
+	keys      *keyring.Keyring
+	feedback  *feedback.Processor
 	queue     *worker.Queue
 	embedded  *worker.Embedded
 	redis     redis.UniversalClient
@@ -69,8 +72,10 @@ func start(t testing.TB, db *database.DB) *engine {
 	e.redis = e.embedded.Client()
 	e.queue = worker.NewQueue(e.redis)
 	e.scheduler = campaign.NewScheduler(e.campaigns, e.process, e.queue, quick, log)
+	e.feedback = feedback.NewProcessor(feedback.Options{DB: db, Keys: keys, People: e.people, Campaigns: e.campaigns, Sending: e.senders, Pace: e.pace, Noes: e.noes, Log: log})
+	e.keys = keys
 	e.worker = worker.New(worker.Options{
-		DB: db, Process: e.process, Redis: e.redis, Campaigns: e.campaigns, People: e.people, Senders: e.senders, Pace: e.pace,
+		Feedback: e.feedback, DB: db, Process: e.process, Redis: e.redis, Campaigns: e.campaigns, People: e.people, Senders: e.senders, Pace: e.pace,
 		Composer: worker.NewComposer(e.campaigns, e.people, keys, "http://127.0.0.1:8080"), Noes: e.noes, Patience: quick,
 		Timeouts: smtp.Timeouts{Connect: 5 * time.Second, Command: 5 * time.Second, FinalDot: quick.FinalDot}, OnFinished: e.scheduler.Nudge, Log: log,
 	})

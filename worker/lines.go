@@ -20,6 +20,7 @@ import (
 // answers have been.
 type line struct {
 	relay    sending.Relay
+	mark     string // field of its provider for our id, see mark.go
 	pool     *smtp.Pool
 	streak   sending.Streak // the recorder's only
 	suspect  atomic.Bool    // has rested and not accepted a message since
@@ -105,7 +106,7 @@ func (l *lines) open(r sending.Relay, read time.Time) (*line, error) {
 		return nil, err
 	}
 	server.Timeouts, server.Lookup = l.timeouts, l.lookup
-	at := &line{relay: r, loaded: make(chan struct{}, loadedAtOnce), feeding: make(chan struct{}, feedingAtOnce)}
+	at := &line{relay: r, mark: markFor(r.Host), loaded: make(chan struct{}, loadedAtOnce), feeding: make(chan struct{}, feedingAtOnce)}
 	at.suspect.Store(r.State != sending.Healthy || r.Doubting)
 	at.pool = smtp.NewPool(smtp.Options{
 		Server: server, MaxConnections: r.MaxConnections,

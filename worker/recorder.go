@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"facteur/campaign"
+	"facteur/feedback"
 	"facteur/internal/database"
 	"facteur/sending"
 	"facteur/sending/smtp"
@@ -29,6 +30,7 @@ type Recorder struct {
 	people    *subscribers.Store
 	senders   *sending.Store
 	pace      *throttle.Store
+	feedback  *feedback.Processor
 	patience  campaign.Patience
 	log       *slog.Logger
 	metrics   *metrics
@@ -41,6 +43,9 @@ type Recorder struct {
 
 	// Kept from commit to commit.
 	settled  []campaign.Settled
+	sent     []*delivery // those of settled
+	refused  []feedback.Answer
+	events   []feedback.Event
 	waiting  []*turn
 	attempts []campaign.Attempt
 	asks     []subscribers.Ask
@@ -238,6 +243,7 @@ func (r *Recorder) commit(group []*turn) error {
 		return r.campaigns.Count(ctx, tx, tally)
 	})
 	if err == nil {
+		r.feedback.Told(r.events)
 		r.metrics.committed(asked, group)
 	}
 	return err
@@ -246,6 +252,7 @@ func (r *Recorder) commit(group []*turn) error {
 // settle writes all answers of the group, and the rests they call for.
 func (r *Recorder) settle(ctx context.Context, tx *database.Tx, group []*turn, tally campaign.Tally) error {
 	settled := r.settled[:0]
+	r.sent, r.refused = r.sent[:0], r.refused[:0]
 	var swallowing []int64
 	now := r.db.Now()
 	for _, t := range group {
@@ -257,10 +264,14 @@ func (r *Recorder) settle(ctx context.Context, tx *database.Tx, group []*turn, t
 			switch m := e.Mail.(type) {
 			case *delivery:
 				settled = append(settled, m.settled(e.Begun, t.outcomes[i], r.patience, now, rested))
+				r.sent = append(r.sent, m)
 			case *letterMail:
 				o, again := m.settled(t.outcomes[i], r.patience, now)
 				if err := r.senders.SettleLetter(ctx, tx, m.letter.ID, m.letter.Attempts+1, o, again); err != nil {
 					return err
+				}
+				if o.Verdict == sending.Failed && o.Class.Hard() {
+					r.refused = append(r.refused, feedback.Answer{SubscriberID: m.letter.SubscriberID, LetterID: m.letter.ID, RelayID: t.line.relay.ID, Email: m.letter.Email, Outcome: o})
 				}
 			}
 		}
@@ -282,12 +293,32 @@ func (r *Recorder) settle(ctx context.Context, tx *database.Tx, group []*turn, t
 	if err := r.campaigns.Settle(ctx, tx, settled, tally); err != nil {
 		return err
 	}
+	if err := r.returned(ctx, tx, now); err != nil {
+		return err
+	}
 	for _, id := range swallowing {
 		if err := r.campaigns.HoldDoubts(ctx, tx, id); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// returned writes what the settled answers say about the people: law 7.
+func (r *Recorder) returned(ctx context.Context, tx *database.Tx, now time.Time) (err error) {
+	accepted, day := throttle.RateTally{}, throttle.Day(now)
+	for i := range r.settled {
+		v, d := &r.settled[i], r.sent[i]
+		switch c := v.Outcome.Class; {
+		case !v.Written:
+		case v.Status == campaign.Accepted:
+			accepted.Add(throttle.Rated{CampaignID: v.CampaignID, Lane: d.batch.Lane, Day: day}, throttle.Outcomes{Accepted: 1})
+		case v.Status == campaign.Failed && (c.Hard() || c == sending.MailboxFull || c == sending.Temporary):
+			r.refused = append(r.refused, feedback.Answer{Delivery: d.row, SubscriberID: v.SubscriberID, RelayID: v.RelayID, Email: d.person.Email, Outcome: v.Outcome})
+		}
+	}
+	r.events, err = r.feedback.Answered(ctx, tx, r.refused, accepted)
+	return err
 }
 
 // rested is how long the line's relay has rested so far, which the clock of

@@ -35,7 +35,7 @@ func TestResendFailed_TwiceAtOnceKeepsTheBooks(t *testing.T) {
 		e := start(t, db)
 		var emails []string
 		for i := range 60 {
-			emails = append(emails, fmt.Sprintf("unknown%d@example.org", i))
+			emails = append(emails, fmt.Sprintf("content%d@example.org", i))
 		}
 		id := e.launch(e.sender(s, 5), e.list("all", emails...))
 		e.sent(id, 20*time.Second)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"facteur/campaign"
+	"facteur/feedback"
 	"facteur/internal/address"
 	"facteur/internal/database"
 	"facteur/sending"
@@ -39,6 +40,7 @@ type Options struct {
 	Pace       *throttle.Store
 	Composer   *Composer
 	Noes       *subscribers.Noes
+	Feedback   *feedback.Processor
 	Patience   campaign.Patience
 	Timeouts   smtp.Timeouts
 	HELO       string
@@ -94,7 +96,7 @@ func New(o Options) *Worker {
 	w.draining, w.drain = context.WithCancel(context.Background())
 	w.closing, w.giveUp = context.WithCancel(context.Background())
 	w.halts.Store(&halts{})
-	w.recorder = &Recorder{db: o.DB, process: o.Process, campaigns: o.Campaigns, people: o.People, senders: o.Senders, pace: o.Pace, patience: o.Patience, log: o.Log, metrics: newMetrics()}
+	w.recorder = &Recorder{db: o.DB, process: o.Process, campaigns: o.Campaigns, people: o.People, senders: o.Senders, pace: o.Pace, feedback: o.Feedback, patience: o.Patience, log: o.Log, metrics: newMetrics()}
 	w.lines = &lines{db: o.DB, senders: o.Senders, recorder: w.recorder, log: o.Log, helo: o.HELO, timeouts: o.Timeouts, byID: map[int64]*line{}}
 	if o.Resolver != nil {
 		w.lines.lookup = o.Resolver.Host

@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -17,6 +18,9 @@ import (
 
 	"facteur/access"
 	"facteur/campaign"
+	"facteur/feedback"
+	"facteur/feedback/inbound"
+	"facteur/feedback/provider"
 	"facteur/internal/address"
 	"facteur/internal/database"
 	"facteur/internal/keyring"
@@ -45,9 +49,10 @@ const (
 	API       Role = "api"
 	Scheduler Role = "scheduler"
 	Worker    Role = "worker"
+	Inbound   Role = "inbound"
 )
 
-var allRoles = []Role{API, Scheduler, Worker}
+var allRoles = []Role{API, Scheduler, Worker, Inbound}
 
 // App is a running process: everything wired together. Tests start one too.
 type App struct {
@@ -68,6 +73,9 @@ type App struct {
 	ledger    ledgerWatch
 	scheduler *campaign.Scheduler
 	worker    *worker.Worker
+	feedback  *feedback.Processor
+	inbound   []*inbound.Listener
+	mailbox   *inbound.Mailbox
 	listener  net.Listener
 
 	background context.Context // ends first
@@ -81,13 +89,14 @@ type App struct {
 	refreshed  chan struct{}
 	served     chan struct{}
 	pruned     chan struct{}
+	polled     chan struct{}
 	stopped    sync.Once
 }
 
 // callTime is how long HTTP calls under way get when the process ends.
 const callTime = 5 * time.Second
 
-// ParseRoles reads a list such as "api,scheduler,worker".
+// ParseRoles reads a list such as "api,scheduler,worker,inbound".
 func ParseRoles(text string) ([]Role, error) {
 	if text == "" {
 		return allRoles, nil
@@ -95,11 +104,8 @@ func ParseRoles(text string) ([]Role, error) {
 	var roles []Role
 	for name := range strings.SplitSeq(text, ",") {
 		role := Role(strings.TrimSpace(name))
-		if role == "inbound" {
-			return nil, fmt.Errorf("--roles: inbound is not available yet")
-		}
 		if !slices.Contains(allRoles, role) {
-			return nil, fmt.Errorf("--roles: %q is unknown: want some of api, scheduler, worker", role)
+			return nil, fmt.Errorf("--roles: %q is unknown: want some of api, scheduler, worker, inbound", role)
 		}
 		roles = append(roles, role)
 	}
@@ -251,9 +257,14 @@ func (a *App) wire(ctx context.Context) error {
 			return fmt.Errorf("FACTEUR_DNS: %w", err)
 		}
 	}
+	a.feedback = feedback.NewProcessor(feedback.Options{
+		DB: a.db, Keys: keys, People: a.people, Campaigns: a.campaigns, Sending: senders, Pace: pace, Noes: noes, Log: a.log,
+		Providers: provider.New(&http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}),
+	})
+	a.campaigns.AlsoErase(a.feedback.Store().Erase)
 	if a.has(Worker) {
 		a.worker = worker.New(worker.Options{
-			DB: a.db, Process: a.process, Redis: a.redis, Campaigns: a.campaigns, People: a.people, Senders: senders, Pace: pace,
+			Feedback: a.feedback, DB: a.db, Process: a.process, Redis: a.redis, Campaigns: a.campaigns, People: a.people, Senders: senders, Pace: pace,
 			Composer: composer, Noes: noes, Patience: a.config.patience(), Timeouts: smtp.Timeouts{FinalDot: a.config.FinalDot}, HELO: a.config.HELO, Resolver: resolver,
 			OnFinished: a.scheduler.Nudge, Log: a.log,
 		})
@@ -266,7 +277,7 @@ func (a *App) wire(ctx context.Context) error {
 		return err
 	}
 	if a.has(Scheduler) {
-		if err := a.duties(ctx, keys, senders, examiner); err != nil {
+		if err := a.duties(ctx, keys, senders, scribe, examiner); err != nil {
 			return err
 		}
 		a.scheduled = make(chan struct{})
@@ -296,6 +307,11 @@ func (a *App) wire(ctx context.Context) error {
 	a.refreshed = make(chan struct{})
 	go func() { defer close(a.refreshed); a.refreshKeys(keys) }()
 	optOut := unsubscribe.NewOptOut(a.db, a.people, noes)
+	if a.has(Inbound) {
+		if err := a.listenInbound(ctx); err != nil {
+			return err
+		}
+	}
 	a.measure(queue, optOut)
 	tokens := access.NewStore(a.db, keys, a.config.AdminToken)
 	if a.has(API) {
@@ -305,8 +321,8 @@ func (a *App) wire(ctx context.Context) error {
 	return a.listen(ctx, web.Options{
 		Log: a.log, Ready: a.ready, Metrics: a.metrics, MetricsFrom: near,
 		API: api.Options{
-			DB: a.db, Access: tokens, Origin: origin, People: a.people, Importer: a.importer, Greeter: a.greeter, Examiner: examiner, Keys: keys, Preview: composer.Preview, LedgerDuty: ledgerDuty, RetentionDuty: retentionDuty, Sending: senders, Pace: pace,
-			Version: version, Self: api.Self{StartedAt: time.Now(), Database: a.db.Name(), Queue: a.queueName(), Ready: a.ready}, Campaigns: a.campaigns, PublicURL: a.config.PublicURL, ComposeTest: composer.Test, ProbeRelay: probe, Nudge: a.scheduler.Nudge, LettersNudge: a.scheduler.Nudge, Log: a.log,
+			DB: a.db, Access: tokens, Origin: origin, People: a.people, Importer: a.importer, Greeter: a.greeter, Examiner: examiner, Keys: keys, Preview: composer.Preview, LedgerDuty: ledgerDuty, RetentionDuty: retentionDuty, Sending: senders, Pace: pace, Feedback: a.feedback,
+			Version: version, Self: api.Self{StartedAt: time.Now(), Database: a.db.Name(), Queue: a.queueName(), Ready: a.ready}, Campaigns: a.campaigns, PublicURL: a.config.PublicURL, ComposeTest: composer.Test, ProbeRelay: probe, ProbeDomain: scribe.Probe, Nudge: a.scheduler.Nudge, LettersNudge: a.scheduler.Nudge, Log: a.log,
 		},
 		Recipient: recipient.Options{
 			DB: a.db, Keys: keys, Campaigns: a.campaigns, People: a.people, OptOut: optOut,
@@ -390,7 +406,10 @@ func (a *App) Stop() { a.stopped.Do(a.stop) }
 func (a *App) stop() {
 	a.stopping.Store(true) // /readyz says so; /healthz and the recipients' door stay open while we drain
 	a.cancel()
-	await(a.scheduled, a.imported, a.greeted, a.refreshed, a.pruned)
+	for _, l := range a.inbound {
+		l.Close()
+	}
+	await(a.scheduled, a.imported, a.greeted, a.refreshed, a.pruned, a.polled)
 	if a.worker != nil {
 		a.worker.Close()
 	}

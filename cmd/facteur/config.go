@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"facteur/campaign"
+	"facteur/feedback/inbound"
 	"facteur/internal/keyring"
 	"facteur/subscribers"
 
@@ -32,7 +34,11 @@ type Config struct {
 	PublicURL      string        `help:"Base of every link in mails: https, or plain http on loopback; empty: http://HTTP_ADDR." env:"FACTEUR_PUBLIC_URL" unit:"URL"`
 	AdminToken     string        `help:"When set, an API token with all scopes, 16 characters or more." env:"FACTEUR_ADMIN_TOKEN" unit:"text"`
 	DNS            string        `help:"Resolver for every DNS question; empty: the system's." env:"FACTEUR_DNS" unit:"host:port"`
-	InboundAddr    string        `help:"SMTP listener for bounces and complaints. Not available yet: must be empty." env:"FACTEUR_INBOUND_ADDR" unit:"host:port"`
+	InboundAddr    string        `help:"Where to listen for mail that comes back: bounces, complaints, unsubscribes. Several with commas between them; lmtp: in front for LMTP; empty: off." env:"FACTEUR_INBOUND_ADDR" unit:"[lmtp:]host:port"`
+	InboundCert    string        `help:"Certificate with which the inbound listener offers STARTTLS; read again when it changes." env:"FACTEUR_INBOUND_CERT" unit:"path"`
+	InboundKey     string        `help:"The certificate's private key." env:"FACTEUR_INBOUND_KEY" unit:"path"`
+	IMAPURL        string        `help:"Mailbox to which bounces and complaints come, polled: imaps://user:password@host/INBOX; empty: none." env:"FACTEUR_IMAP_URL" name:"imap-url" unit:"URL"`
+	IMAPDone       string        `help:"Folder to which its mails go that were taken in; empty: they stay, marked as seen." env:"FACTEUR_IMAP_DONE" name:"imap-done" unit:"folder"`
 	HELO           string        `help:"Name given to relays in EHLO; empty: the host's." env:"FACTEUR_HELO" name:"helo" unit:"host name"`
 	RetryFirst     time.Duration `help:"Wait before a deferred mail is tried again; it doubles from there." env:"FACTEUR_RETRY_FIRST" default:"5m" unit:"duration"`
 	RetryMost      time.Duration `help:"Longest wait between two tries." env:"FACTEUR_RETRY_MOST" default:"4h" unit:"duration"`
@@ -61,8 +67,18 @@ func (c *Config) complete() error {
 	if err := unknownVariables(os.Environ()); err != nil {
 		return err
 	}
-	if c.InboundAddr != "" {
-		return fmt.Errorf("FACTEUR_INBOUND_ADDR: the inbound listener is not available yet: leave it empty")
+	for _, d := range c.inboundDoors() {
+		if _, _, err := net.SplitHostPort(d.addr); err != nil {
+			return fmt.Errorf("FACTEUR_INBOUND_ADDR %q: want host:port or lmtp:host:port", d.addr)
+		}
+	}
+	if (c.InboundCert == "") != (c.InboundKey == "") {
+		return errors.New("FACTEUR_INBOUND_CERT and FACTEUR_INBOUND_KEY: want both or none")
+	}
+	if c.IMAPURL != "" {
+		if _, err := inbound.NewMailbox(inbound.MailboxOptions{URL: c.IMAPURL}); err != nil {
+			return fmt.Errorf("FACTEUR_IMAP_URL: %w", err)
+		}
 	}
 	if _, _, err := net.SplitHostPort(c.HTTPAddr); err != nil {
 		return fmt.Errorf("FACTEUR_HTTP_ADDR %q: want host:port", c.HTTPAddr)

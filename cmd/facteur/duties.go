@@ -15,6 +15,7 @@ import (
 	"facteur/subscribers"
 	"facteur/subscribers/consent"
 	"facteur/subscribers/hygiene"
+	"facteur/worker"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -41,7 +42,7 @@ func (w *ledgerWatch) Metrics() []prometheus.Collector {
 }
 
 // duties gives the leader what it does beside scheduling.
-func (a *App) duties(ctx context.Context, keys *keyring.Keyring, senders *sending.Store, examiner *subscribers.Examiner) error {
+func (a *App) duties(ctx context.Context, keys *keyring.Keyring, senders *sending.Store, scribe *worker.Scribe, examiner *subscribers.Examiner) error {
 	key, trusted, err := keys.SigningKey(ctx, "ledger")
 	if err != nil {
 		return err
@@ -60,12 +61,13 @@ func (a *App) duties(ctx context.Context, keys *keyring.Keyring, senders *sendin
 	plain("expire sign-ups", time.Minute, a.expire)
 	plain("prune sign-up counts", time.Hour, func(ctx context.Context, _ campaign.Fenced) error { return a.people.PruneSignups(ctx) })
 	plain("sum up what was sent", 5*time.Second, a.campaigns.SumUp)
+	plain("look for the way home", probePause, a.probe(senders, scribe))
 	plain("hygiene reports", time.Second, func(ctx context.Context, write campaign.Fenced) error { return examiner.Examine(ctx, write) })
 	a.scheduler.Also(campaign.Duty{Name: ledgerDuty, Daily: true, Do: func(ctx context.Context, _ campaign.Fenced) (any, error) {
 		return a.checkLedger(ctx, trusted)
 	}})
 	a.scheduler.Also(campaign.Duty{Name: retentionDuty, Daily: true, Do: func(ctx context.Context, write campaign.Fenced) (any, error) {
-		removed, err := a.people.Retain(ctx, senders.ForgetLetters, a.campaigns.Erase, write)
+		removed, err := a.people.Retain(ctx, senders.ForgetLetters, a.feedback.Store().ForgetUnmatched, a.campaigns.Erase, write)
 		if len(removed) > 0 {
 			a.log.Info("retention", "removed", fmt.Sprint(removed))
 		}

@@ -54,10 +54,15 @@ var arrows = map[string][]string{
 		"campaign/content", "internal/database", "internal/journal", "sending", "subscribers", "subscribers/consent", "subscribers/segment", "throttle",
 	},
 
-	"feedback/parse": {"sending/reply"},
+	"feedback/parse":    {"sending/reply"},
+	"feedback/provider": {"feedback/parse", "sending/reply"},
+	"feedback/inbound":  {},
+	"feedback": {
+		"campaign", "feedback/parse", "feedback/provider", "internal/address", "internal/database", "internal/journal", "internal/keyring", "sending", "sending/reply", "subscribers", "throttle", "unsubscribe",
+	},
 
 	"worker": {
-		"campaign", "campaign/content", "internal/address", "internal/database", "internal/keyring", "sending", "sending/smtp", "subscribers", "throttle", "unsubscribe",
+		"campaign", "campaign/content", "feedback", "internal/address", "internal/database", "internal/keyring", "sending", "sending/smtp", "subscribers", "throttle", "unsubscribe",
 	},
 	"web/call":   {},
 	"web/client": {},
@@ -66,13 +71,13 @@ var arrows = map[string][]string{
 		"campaign", "internal/address", "internal/database", "internal/journal", "internal/keyring", "subscribers", "subscribers/consent", "unsubscribe", "web/call",
 	},
 	"web/api": {
-		"access", "campaign", "campaign/content", "internal/address", "internal/database", "internal/journal", "internal/keyring", "sending", "sending/smtp", "subscribers",
-		"subscribers/consent", "throttle", "web/call",
+		"access", "campaign", "campaign/content", "feedback", "feedback/provider", "internal/address", "internal/database", "internal/journal", "internal/keyring", "sending", "sending/smtp", "subscribers",
+		"subscribers/consent", "throttle", "unsubscribe", "web/call",
 	},
 	"web": {"access", "web/api", "web/call", "web/recipient"},
 
 	"cmd/facteur": {
-		"access", "campaign", "feedback/parse", "internal/address", "internal/database", "internal/journal", "internal/keyring", "migrations", "sending", "sending/sandbox", "sending/smtp", "subscribers", "subscribers/consent",
+		"access", "campaign", "feedback", "feedback/inbound", "feedback/parse", "feedback/provider", "internal/address", "internal/database", "internal/journal", "internal/keyring", "migrations", "sending", "sending/sandbox", "sending/smtp", "subscribers", "subscribers/consent",
 		"subscribers/hygiene", "throttle", "unsubscribe", "web", "web/api", "web/call", "web/client", "web/inbox", "web/recipient", "worker",
 	},
 
@@ -107,6 +112,7 @@ var floors = map[string]int{
 var beside = map[string]string{
 	"internal/journal → internal/database": "the ground of the ground",
 	"internal/keyring → internal/database": "the ground of the ground",
+	"feedback/provider → feedback/parse":   "what the ways home share",
 	"web/api → web/call":                   "what the doors share",
 	"web/recipient → web/call":             "what the doors share",
 }
@@ -127,6 +133,8 @@ var owners = map[string]string{
 	"refusals": "subscribers", "hygiene_reports": "subscribers", "mail_domains": "subscribers", "retention": "subscribers",
 	"consents": "subscribers/consent", "statements": "subscribers/consent", "evidences": "subscribers/consent", "unsealed": "subscribers/consent", "seals": "subscribers/consent",
 	"relays": "sending", "domains": "sending", "senders": "sending", "letters": "sending",
+	"feedback": "feedback", "feedback_hooks": "feedback",
+	"rates": "throttle", "external_rates": "throttle",
 	"limits": "throttle", "lanes": "throttle", "lane_minutes": "throttle",
 	"campaigns": "campaign", "versions": "campaign", "deliveries": "campaign", "attempts": "campaign", "batches": "campaign",
 	"mailed": "campaign", "chores": "campaign", "campaign_lanes": "campaign", "campaign_counts": "campaign", "stops": "campaign",

@@ -64,7 +64,7 @@ func main() {
 }
 
 type serveCmd struct {
-	Roles string `help:"Some of api, scheduler, worker, separated by commas; empty: all." placeholder:"ROLES"`
+	Roles string `help:"Some of api, scheduler, worker, inbound, separated by commas; empty: all." placeholder:"ROLES"`
 }
 
 // Help is shown by --help.

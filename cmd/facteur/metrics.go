@@ -23,6 +23,8 @@ func (a *App) measure(queue *worker.Queue, optOut *unsubscribe.OptOut) {
 	if a.worker != nil {
 		a.metrics.MustRegister(a.worker.Metrics()...)
 	}
+	a.metrics.MustRegister(a.feedback.Metrics()...)
+	a.metrics.MustRegister(a.inboundMetrics()...)
 	if a.has(Scheduler) {
 		a.metrics.MustRegister(a.scheduler.Metrics()...)
 		a.metrics.MustRegister(queue.Metrics()...)

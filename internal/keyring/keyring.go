@@ -44,9 +44,15 @@ const (
 	View    Purpose = "view"    // the web version of a mail
 	Confirm Purpose = "confirm" // the yes of a double opt-in
 	Access  Purpose = "access"  // a person's preferences and data, for an hour
+
+	LeaveMail  Purpose = "leave_mail" // the address of a mailto unsubscribe
+	Complaints Purpose = "complaints" // the address that providers send complaints to
+	Probe      Purpose = "probe"      // the address of a mail to ourselves
 )
 
-func purposes() []Purpose { return []Purpose{Leave, Return, Message, View, Confirm, Access} }
+func purposes() []Purpose {
+	return []Purpose{Leave, Return, Message, View, Confirm, Access, LeaveMail, Complaints, Probe}
+}
 
 const tagSize = 16
 

@@ -58,7 +58,7 @@ func Parts() []Part {
 			},
 		},
 		programPart(Part{Name: "postfix", Title: "Postfix", Packages: []string{"postfix"}, Variable: "FACTEUR_TEST_POSTFIX"}, FindPostfix),
-		programPart(Part{Name: "dovecot", Title: "Dovecot", Packages: []string{"dovecot-core"}, Variable: "FACTEUR_TEST_DOVECOT"}, FindDovecot),
+		programPart(Part{Name: "dovecot", Title: "Dovecot", Packages: []string{"dovecot-core", "dovecot-imapd"}, Variable: "FACTEUR_TEST_DOVECOT"}, FindDovecot),
 		programPart(Part{Name: "chromium", Title: "Chromium", Packages: []string{"chromium", "fonts-dejavu-core"}, Variable: "FACTEUR_TEST_CHROMIUM"}, FindChromium),
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,16 +27,19 @@ type PostfixOptions struct {
 	Settings map[string]string
 	// Users who may log in, with their passwords; a Dovecot knows them.
 	Users map[string]string
+	// IMAP lets the users read the mailbox of all addresses, see [Postfix.IMAP].
+	IMAP bool
 }
 
 // Postfix is a real Postfix that listens on loopback only, delivers every
 // address that does not begin with "unknown" to a mailbox in its own folder,
-// and sends nothing on. It needs root. Its methods are for one goroutine at a
+// and sends nothing on, but where Settings route it. It needs root. Its methods are for one goroutine at a
 // time.
 type Postfix struct {
 	server  *server
 	options PostfixOptions
 	ports   []int
+	imap    int
 	dovecot *process
 }
 
@@ -72,8 +76,14 @@ func StartPostfix(ctx context.Context, options PostfixOptions) (*Postfix, error)
 // FindPostfix is the path of postfix; wraps [ErrMissing] if it is not installed.
 func FindPostfix() (string, error) { return findAdmin("Postfix", "postfix") }
 
-// FindDovecot is the path of dovecot; wraps [ErrMissing] if it is not installed.
-func FindDovecot() (string, error) { return findAdmin("Dovecot", "dovecot") }
+// FindDovecot is the path of dovecot; wraps [ErrMissing] if it, or its IMAP
+// part, is not installed.
+func FindDovecot() (string, error) {
+	if _, err := os.Stat("/usr/lib/dovecot/imap"); err != nil {
+		return "", fmt.Errorf("Dovecot's IMAP server (%w): %w", err, ErrMissing)
+	}
+	return findAdmin("Dovecot", "dovecot")
+}
 
 // findAdmin looks where an administrator's programs are, too.
 func findAdmin(title, name string) (string, error) {
@@ -179,6 +189,8 @@ error unix - - n - - error
 retry unix - - n - - error
 discard unix - - n - - discard
 virtual unix - n n - - virtual
+smtp unix - - n - - smtp
+lmtp unix - - n - - lmtp
 anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
 `)
@@ -202,7 +214,14 @@ func (p *Postfix) startDovecot() error {
 	}
 	folder := p.server.folder.path
 	users := lines(p.options.Users, "%s:{PLAIN}%s\n")
-	config := fmt.Sprintf(`protocols =
+	protocols, login := "", ""
+	if p.options.IMAP {
+		if p.imap, err = freePort(); err != nil {
+			return err
+		}
+		protocols, login = "imap", fmt.Sprintf(imapServer, p.imap)
+	}
+	config := fmt.Sprintf(`protocols = %[3]s
 base_dir = %[1]s/dovecot
 state_dir = %[1]s/dovecot-state
 log_path = %[1]s/dovecot.log
@@ -215,14 +234,17 @@ passdb {
 }
 userdb {
   driver = static
-  args = uid=%[2]d gid=%[2]d home=%[1]s/mail/%%u
+  args = uid=%[2]d gid=%[2]d home=%[1]s/mail/all
 }
+mail_location = maildir:%[1]s/mail/all
+first_valid_uid = 1
+%[4]s
 service auth {
   unix_listener %[1]s/auth {
     mode = 0666
   }
 }
-`, folder, mailOwner)
+`, folder, mailOwner, protocols, login)
 	for name, text := range map[string]string{"users": users, "dovecot.conf": config} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o644); err != nil {
 			return err
@@ -238,6 +260,22 @@ service auth {
 		return fmt.Errorf("start Dovecot: it did not answer; its log ends:\n%s", text)
 	}
 	return nil
+}
+
+// imapServer listens on a port of loopback.
+const imapServer = `service imap-login {
+  inet_listener imap {
+    address = 127.0.0.1
+    port = %d
+  }
+  inet_listener imaps {
+    port = 0
+  }
+}`
+
+// IMAP is the address of its mailbox for a user, as imap://user:password@host/INBOX.
+func (p *Postfix) IMAP(user string) string {
+	return "imap://" + url.UserPassword(user, p.options.Users[user]).String() + "@" + address(p.imap) + "/INBOX"
 }
 
 // answers knocks at all ports: each must greet, by TLS or not, as ours does.
@@ -280,6 +318,9 @@ func (p *Postfix) Mailbox(addr string) ([]string, error) {
 	}
 	return mails, nil
 }
+
+// Maildir is where the mails of all addresses are, in new and cur.
+func (p *Postfix) Maildir() string { return filepath.Join(p.server.folder.path, "mail", "all") }
 
 // Arrived counts the mails of all addresses.
 func (p *Postfix) Arrived() int { return len(p.arrived()) }

@@ -7,6 +7,7 @@ import (
 
 	"facteur/access"
 	"facteur/campaign"
+	"facteur/feedback"
 	"facteur/internal/database"
 	"facteur/internal/keyring"
 	"facteur/sending"
@@ -31,6 +32,7 @@ type Options struct {
 	Sending   *sending.Store
 	Pace      *throttle.Store
 	Campaigns *campaign.Store
+	Feedback  *feedback.Processor
 	Log       *slog.Logger
 
 	Version   string      // of the program, for the OpenAPI document; may be empty
@@ -48,6 +50,8 @@ type Options struct {
 	LedgerDuty, RetentionDuty string
 	// ProbeRelay speaks to a relay, see [sending.Store.Probe].
 	ProbeRelay func(ctx context.Context, relayID int64, to string) ([]smtp.Step, error)
+	// ProbeDomain mails a domain's return path, to see whether that comes home.
+	ProbeDomain func(ctx context.Context, tx *database.Tx, domainID int64) error
 	// Nudge is called after a change that gives the scheduler something to do; may be nil.
 	Nudge func()
 	// LettersNudge is called after letters were written; may be nil.

@@ -9,6 +9,7 @@ import (
 	"facteur/access"
 	"facteur/campaign"
 	"facteur/campaign/content"
+	"facteur/feedback"
 	"facteur/internal/address"
 	"facteur/internal/database"
 	"facteur/sending"
@@ -111,6 +112,7 @@ func typed(err error) *Problem {
 		ofSending  *sending.Invalid
 		ofPeople   *subscribers.Invalid
 		ofAccess   *access.Invalid
+		ofFeedback *feedback.Invalid
 		ofAddress  *address.Invalid
 		ofContent  *content.Error
 		tooLarge   *subscribers.ImportTooLarge
@@ -123,6 +125,8 @@ func typed(err error) *Problem {
 		return invalid(ofSending.Field, ofSending.Reason)
 	case errors.As(err, &ofPeople):
 		return invalid(ofPeople.Field, ofPeople.Reason)
+	case errors.As(err, &ofFeedback):
+		return invalid(ofFeedback.Field, ofFeedback.Reason)
 	case errors.As(err, &ofAccess):
 		return invalid(ofAccess.Field, ofAccess.Reason)
 	case errors.As(err, &ofAddress):

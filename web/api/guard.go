@@ -50,6 +50,9 @@ func (c *calls) serve(w http.ResponseWriter, r *http.Request) {
 		problem(http.StatusNotFound, "not_found", "there is no such call: they begin with "+Prefix).write(w, r)
 		return
 	}
+	if c.hook(w, r) {
+		return
+	}
 	actor, p := c.authenticate(r)
 	if p != nil {
 		p.write(w, r)

@@ -34,6 +34,7 @@ func (c *calls) table() []route {
 		{get, "/subscribers/{id}/export", "privacy:read", "All that is held about one person", filed(c, "JSON, or a page for reading.", "application/json", c.dossier)},
 		{get, "/subscribers/{id}/consents", "privacy:read", "What one person said, and how we know", read(c, c.consents)},
 		{get, "/subscribers/{id}/consent-proof", "privacy:read", "The same as a file that facteur verify-proof checks", read(c, c.consentProof)},
+		{get, "/subscribers/{id}/history", "privacy:read", "What happened to one person, and why", read(c, c.history)},
 
 		{get, "/consent-ledger", "privacy:read", "The consent ledger: its head, its keys, its last check", read(c, c.ledger)},
 		{post, "/consent-ledger/check", "privacy:read", "Go through the whole chain now", answered(c, http.StatusOK, c.checkLedger)},
@@ -52,6 +53,14 @@ func (c *calls) table() []route {
 		{get, "/unsubscribes", "subscribers:read", "Who left, by which way, why, and how soon it was honoured", read(c, c.leavings)},
 		{post, "/segments/preview", "subscribers:read", "Whom a segment means: how many, and the first few", answered(c, http.StatusOK, c.reach)},
 
+		{post, "/feedback/messages", "feedback:write", "Take in a mail that came back", c.mails},
+		{get, "/feedback", "feedback:read", "What came back, newest first", read(c, c.feedback)},
+		{get, "/feedback/hooks", "feedback:read", "The doors for providers' webhooks", read(c, c.hooks)},
+		{post, "/feedback/hooks", "feedback:write", "Open a door for a provider's webhook", create(c, c.createHook)},
+		{del, "/feedback/hooks/{id}", "feedback:write", "Close a door", read(c, c.deleteHook)},
+		{get, "/complaints/rates", "feedback:read", "Bounces and complaints by campaign, domain, provider and day", read(c, c.rates)},
+		{put, "/complaints/external", "feedback:write", "Put in a complaint rate seen elsewhere", read(c, c.putExternalRate)},
+
 		{get, "/relays", "relays:read", "All relays", read(c, c.relays)},
 		{post, "/relays", "relays:write", "Add a relay", create(c, c.createRelay)},
 		{get, "/relays/{id}", "relays:read", "One relay and how it is doing", read(c, c.relay)},
@@ -60,6 +69,8 @@ func (c *calls) table() []route {
 		{post, "/relays/{id}/resume", "relays:write", "Let a stopped or resting relay work again", act(c, c.resumeRelay, c.Nudge)},
 		{get, "/domains", "domains:read", "All sending domains", read(c, c.domains)},
 		{post, "/domains", "domains:write", "Add a sending domain", create(c, c.createDomain)},
+		{get, "/domains/{id}", "domains:read", "One sending domain", read(c, c.domain)},
+		{post, "/domains/{id}/probe", "domains:write", "Mail the domain's return path, to see whether that comes home", act(c, c.probeDomain, c.LettersNudge)},
 		{get, "/senders", "senders:read", "All senders", read(c, c.senders)},
 		{post, "/senders", "senders:write", "Add a sender", create(c, c.createSender)},
 		{get, "/throttles/{scope}", "throttles:read", "The limits of a scope", read(c, c.throttle)},

@@ -6,6 +6,7 @@ import (
 
 	"facteur/internal/database"
 	"facteur/sending"
+	"facteur/unsubscribe"
 )
 
 // NewDomain is a domain to send from.
@@ -25,6 +26,11 @@ type Domain struct {
 	DKIM       bool       `json:"dkim"`
 	DNS        []Record   `json:"dns" doc:"What to publish."`
 	CreatedAt  *time.Time `json:"created_at"`
+
+	ComplaintsAddress string     `json:"complaints_address" doc:"Where providers shall send complaints (feedback loops) about this domain."`
+	ProbedAt          *time.Time `json:"probed_at" doc:"When facteur last mailed its own return path."`
+	InboundAt         *time.Time `json:"inbound_at" doc:"When the last such mail was sent that came home; null: none has."`
+	Inbound           bool       `json:"inbound" doc:"What is sent to the return path comes home; only then mails offer to unsubscribe by mail."`
 }
 
 // Record is a DNS record to publish.
@@ -35,8 +41,11 @@ type Record struct {
 	Why   string `json:"why"`
 }
 
-func domainOf(d sending.Domain, ips []string) Domain {
-	out := Domain{ID: idOf(d.ID), Name: d.Name, ReturnPath: d.ReturnPath, Warmup: d.Warmup, DKIM: d.DKIM, CreatedAt: at(d.CreatedAt)}
+func (c *calls) domainOf(d sending.Domain, ips []string) Domain {
+	out := Domain{
+		ID: idOf(d.ID), Name: d.Name, ReturnPath: d.ReturnPath, Warmup: d.Warmup, DKIM: d.DKIM, CreatedAt: at(d.CreatedAt),
+		ComplaintsAddress: unsubscribe.ComplaintsAddress(c.Keys, d.ID, d.ReturnPath), ProbedAt: at(d.ProbedAt), InboundAt: at(d.InboundAt), Inbound: d.Inbound(c.DB.Now()),
+	}
 	for _, r := range d.Records(ips) {
 		out.DNS = append(out.DNS, Record{r.Name, r.Type, r.Value, r.Why})
 	}
@@ -66,7 +75,29 @@ func (c *calls) createDomain(ctx context.Context, tx *database.Tx, in *struct{ B
 		return Domain{}, err
 	}
 	ips, err := egressIPs(ctx, c.Sending.With(tx))
-	return domainOf(d, ips), err
+	return c.domainOf(d, ips), err
+}
+
+// probeDomain mails ourselves.
+func (c *calls) probeDomain(ctx context.Context, tx *database.Tx, in *ByID) (Domain, error) {
+	if err := c.ProbeDomain(ctx, tx, in.id()); err != nil {
+		return Domain{}, err
+	}
+	d, err := c.Sending.With(tx).Domain(ctx, in.id())
+	if err != nil {
+		return Domain{}, err
+	}
+	ips, err := egressIPs(ctx, c.Sending.With(tx))
+	return c.domainOf(d, ips), err
+}
+
+func (c *calls) domain(ctx context.Context, in *ByID) (Domain, error) {
+	d, err := c.Sending.Domain(ctx, in.id())
+	if err != nil {
+		return Domain{}, err
+	}
+	ips, err := egressIPs(ctx, c.Sending)
+	return c.domainOf(d, ips), err
 }
 
 func (c *calls) domains(ctx context.Context, in *Paging) (Page[Domain], error) {
@@ -76,7 +107,7 @@ func (c *calls) domains(ctx context.Context, in *Paging) (Page[Domain], error) {
 	}
 	ips, err := egressIPs(ctx, c.Sending)
 	id := func(d sending.Domain) int64 { return d.ID }
-	return pageOf(*in, after(*in, all, id), id, func(d sending.Domain) Domain { return domainOf(d, ips) }), err
+	return pageOf(*in, after(*in, all, id), id, func(d sending.Domain) Domain { return c.domainOf(d, ips) }), err
 }
 
 // NewSender is as whom mail is to be sent.

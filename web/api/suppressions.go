@@ -26,7 +26,7 @@ import (
 type NewSuppression struct {
 	Email  string `json:"email" example:"ada@example.com"`
 	ListID ID     `json:"list_id,omitempty" doc:"For this list only; none: for all."`
-	Reason string `json:"reason,omitempty" enum:"manual,complaint,all_mail,hard_bounce" default:"manual" doc:"A complaint and a no to all mail end all subscriptions; only the person's new double opt-in brings them back."`
+	Reason string `json:"reason,omitempty" enum:"manual,complaint,all_mail,hard_bounce,soft_bounce" default:"manual" doc:"A complaint and a no to all mail end all subscriptions; only the person's new double opt-in brings them back."`
 }
 
 // Suppression is an address that is not mailed.
@@ -74,7 +74,7 @@ func (c *calls) suppress(ctx context.Context, tx *database.Tx, in *struct{ Body 
 type SuppressionsOf struct {
 	Email  string    `query:"email" doc:"Of this address."`
 	ListID ID        `query:"list_id" doc:"Of this list only; 0: of those for all lists."`
-	Reason string    `query:"reason" enum:"manual,complaint,all_mail,hard_bounce"`
+	Reason string    `query:"reason" enum:"manual,complaint,all_mail,hard_bounce,soft_bounce"`
 	Source string    `query:"source" doc:"Who said so, such as token:3, import or relay:12."`
 	From   time.Time `query:"from" doc:"Made at or after."`
 	To     time.Time `query:"to" doc:"Made before."`
@@ -170,7 +170,7 @@ func (c *calls) unsuppress(ctx context.Context, in *struct {
 // WrongDay names suppressions that should never have been made.
 type WrongDay struct {
 	Source string    `json:"source,omitempty" doc:"Such as relay:12."`
-	Reason string    `json:"reason,omitempty" enum:"manual,hard_bounce"`
+	Reason string    `json:"reason,omitempty" enum:"manual,hard_bounce,soft_bounce"`
 	From   time.Time `json:"from" doc:"Made at or after."`
 	To     time.Time `json:"to" doc:"Made before."`
 }

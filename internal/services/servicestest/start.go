@@ -50,7 +50,7 @@ func Postfix(t testing.TB, options services.PostfixOptions) *services.Postfix {
 	if errors.Is(err, services.ErrNotRoot) && os.Getenv("CI") != "true" {
 		t.Skip("skipped: only root can start a Postfix")
 	}
-	keep(t, server, err, "skipped: needs Postfix and Dovecot; apt-get install postfix dovecot-core")
+	keep(t, server, err, "skipped: needs Postfix and Dovecot; apt-get install postfix dovecot-core dovecot-imapd")
 	return server
 }
 
