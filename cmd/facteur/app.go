@@ -23,6 +23,7 @@ import (
 	"facteur/feedback/provider"
 	"facteur/internal/address"
 	"facteur/internal/database"
+	"facteur/internal/journal"
 	"facteur/internal/keyring"
 	"facteur/migrations"
 	"facteur/sending"
@@ -75,8 +76,10 @@ type App struct {
 	worker    *worker.Worker
 	feedback  *feedback.Processor
 	inbound   []*inbound.Listener
-	mailbox   *inbound.Mailbox
-	listener  net.Listener
+	teller    *journal.Teller
+
+	homeMetrics *inbound.Metrics
+	listener    net.Listener
 
 	background context.Context // ends first
 	cancel     context.CancelFunc
@@ -276,7 +279,12 @@ func (a *App) wire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	webhooks := journal.NewWebhooks(a.db, keys)
+	webhooks.Plain = len(a.config.WebhookNets) > 0
 	if a.has(Scheduler) {
+		if err := a.tell(webhooks, resolver); err != nil {
+			return err
+		}
 		if err := a.duties(ctx, keys, senders, scribe, examiner); err != nil {
 			return err
 		}
@@ -321,7 +329,7 @@ func (a *App) wire(ctx context.Context) error {
 	return a.listen(ctx, web.Options{
 		Log: a.log, Ready: a.ready, Metrics: a.metrics, MetricsFrom: near,
 		API: api.Options{
-			DB: a.db, Access: tokens, Origin: origin, People: a.people, Importer: a.importer, Greeter: a.greeter, Examiner: examiner, Keys: keys, Preview: composer.Preview, LedgerDuty: ledgerDuty, RetentionDuty: retentionDuty, Sending: senders, Pace: pace, Feedback: a.feedback,
+			DB: a.db, Access: tokens, Origin: origin, People: a.people, Importer: a.importer, Greeter: a.greeter, Examiner: examiner, Keys: keys, Preview: composer.Preview, LedgerDuty: ledgerDuty, RetentionDuty: retentionDuty, Sending: senders, Pace: pace, Feedback: a.feedback, Webhooks: webhooks,
 			Version: version, Self: api.Self{StartedAt: time.Now(), Database: a.db.Name(), Queue: a.queueName(), Ready: a.ready}, Campaigns: a.campaigns, PublicURL: a.config.PublicURL, ComposeTest: composer.Test, ProbeRelay: probe, ProbeDomain: scribe.Probe, Nudge: a.scheduler.Nudge, LettersNudge: a.scheduler.Nudge, Log: a.log,
 		},
 		Recipient: recipient.Options{

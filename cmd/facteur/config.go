@@ -51,6 +51,7 @@ type Config struct {
 	CaptchaSecret  string        `help:"The secret of your account there." env:"FACTEUR_CAPTCHA_SECRET" unit:"text"`
 	CaptchaWidget  string        `help:"HTML that the sign-up form needs for it." env:"FACTEUR_CAPTCHA_WIDGET" unit:"HTML"`
 	DisposableFile string        `help:"File of throw-away domains, one a line, for the hygiene reports." env:"FACTEUR_DISPOSABLE_FILE" unit:"path"`
+	WebhookNets    []string      `help:"Private networks that outgoing webhooks may reach, separated by commas; none: only public addresses, by https." env:"FACTEUR_WEBHOOK_NETWORKS" name:"webhook-networks" unit:"CIDR"`
 	RecipientRate  int           `help:"Requests a second to the recipients' pages from one address; 0: no limit." env:"FACTEUR_RECIPIENT_RATE" default:"200" unit:"requests/s"`
 	TrustedProxies []string      `help:"Networks of our own reverse proxies, separated by commas, whose X-Forwarded-For is believed." env:"FACTEUR_TRUSTED_PROXIES" unit:"CIDR"`
 	MetricsFrom    []string      `help:"Networks that may read /metrics directly and without a token, separated by commas; none: a token is always needed." env:"FACTEUR_METRICS_FROM" default:"127.0.0.0/8,::1/128" unit:"CIDR"`
@@ -114,6 +115,9 @@ func (c *Config) complete() error {
 		return err
 	}
 	if _, err := c.metricsFrom(); err != nil {
+		return err
+	}
+	if _, err := networks("FACTEUR_WEBHOOK_NETWORKS", c.WebhookNets); err != nil {
 		return err
 	}
 	if _, err := subscribers.ParseSignupLimits(c.SignupLimits); err != nil {

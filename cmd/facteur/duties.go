@@ -10,6 +10,7 @@ import (
 	"facteur/campaign"
 	"facteur/internal/address"
 	"facteur/internal/database"
+	"facteur/internal/journal"
 	"facteur/internal/keyring"
 	"facteur/sending"
 	"facteur/subscribers"
@@ -133,6 +134,23 @@ func (a *App) examiner(resolver *address.Resolver) (*subscribers.Examiner, error
 		}
 	}
 	return subscribers.NewExaminer(a.db, a.people, a.campaigns.SentTo, a.campaigns.Erase, resolver, disposable, a.log), nil
+}
+
+// tell lets the leader tell the webhooks.
+func (a *App) tell(hooks *journal.Webhooks, resolver *address.Resolver) error {
+	allowed, err := networks("FACTEUR_WEBHOOK_NETWORKS", a.config.WebhookNets)
+	if err != nil {
+		return err
+	}
+	o := journal.TellerOptions{Networks: allowed, Log: a.log}
+	if resolver != nil {
+		o.Lookup = resolver.Host
+	}
+	a.teller = journal.NewTeller(hooks, o)
+	a.scheduler.Also(campaign.Duty{Name: "tell the webhooks", Every: time.Second, Do: func(ctx context.Context, write campaign.Fenced) (any, error) {
+		return nil, a.teller.Tell(ctx, write)
+	}})
+	return nil
 }
 
 // refreshKeys takes in keys that another process has added.

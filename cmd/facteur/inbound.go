@@ -15,8 +15,6 @@ import (
 	"facteur/internal/database"
 	"facteur/sending"
 	"facteur/worker"
-
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 // takesMail tells whether this installation has a way home for mail.
@@ -41,6 +39,7 @@ func (c *Config) inboundDoors() (doors []inboundDoor) {
 
 // listenInbound opens the ways home.
 func (a *App) listenInbound(ctx context.Context) error {
+	a.homeMetrics = inbound.NewMetrics()
 	take := a.takeReturned
 	var secure *tls.Config
 	if a.config.InboundCert != "" {
@@ -54,7 +53,7 @@ func (a *App) listenInbound(ctx context.Context) error {
 		name = "facteur"
 	}
 	for _, d := range a.config.inboundDoors() {
-		l, err := inbound.Listen(ctx, d.addr, d.lmtp, inbound.Options{Name: name, Expects: a.feedback.Expects, Take: take, TLS: secure, Log: a.log})
+		l, err := inbound.Listen(ctx, d.addr, d.lmtp, inbound.Options{Name: name, Expects: a.feedback.Expects, Take: take, TLS: secure, Metrics: a.homeMetrics, Log: a.log})
 		if err != nil {
 			return fmt.Errorf("FACTEUR_INBOUND_ADDR: %w", err)
 		}
@@ -64,11 +63,11 @@ func (a *App) listenInbound(ctx context.Context) error {
 	if a.config.IMAPURL == "" {
 		return nil
 	}
-	box, err := inbound.NewMailbox(inbound.MailboxOptions{URL: a.config.IMAPURL, Done: a.config.IMAPDone, Take: take, Log: a.log})
+	box, err := inbound.NewMailbox(inbound.MailboxOptions{URL: a.config.IMAPURL, Done: a.config.IMAPDone, Take: take, Metrics: a.homeMetrics, Log: a.log})
 	if err != nil {
 		return fmt.Errorf("FACTEUR_IMAP_URL: %w", err)
 	}
-	a.mailbox, a.polled = box, make(chan struct{})
+	a.polled = make(chan struct{})
 	go func() { defer close(a.polled); box.Run(a.background) }()
 	return nil
 }
@@ -80,17 +79,6 @@ func (a *App) takeReturned(ctx context.Context, source string, to []string, raw 
 		known = known || e.Effect != feedback.Ignored || e.Kind != feedback.None
 	}
 	return known, err
-}
-
-// inboundMetrics are what the ways home count.
-func (a *App) inboundMetrics() (all []prometheus.Collector) {
-	if len(a.inbound) > 0 {
-		all = append(all, a.inbound[0].Metrics()...)
-	}
-	if a.mailbox != nil {
-		all = append(all, a.mailbox.Metrics()...)
-	}
-	return all
 }
 
 // probe mails ourselves once a day for each domain, to see whether what is sent

@@ -29,7 +29,7 @@ const root = "../.."
 var arrows = map[string][]string{
 	"internal/database": {},
 	"internal/address":  {},
-	"internal/journal":  {"internal/database"},
+	"internal/journal":  {"internal/database", "internal/keyring"},
 	"internal/keyring":  {"internal/database"},
 
 	"migrations":           {"internal/database"},
@@ -112,6 +112,7 @@ var floors = map[string]int{
 var beside = map[string]string{
 	"internal/journal → internal/database": "the ground of the ground",
 	"internal/keyring → internal/database": "the ground of the ground",
+	"internal/journal → internal/keyring":  "the secrets of webhooks are sealed",
 	"feedback/provider → feedback/parse":   "what the ways home share",
 	"web/api → web/call":                   "what the doors share",
 	"web/recipient → web/call":             "what the doors share",
@@ -125,9 +126,9 @@ var folders = []string{
 // owners says which package alone names a table in its SQL.
 var owners = map[string]string{
 	"nodes": "internal/database", "leases": "internal/database",
-	"journal": "internal/journal",
-	"keys":    "internal/keyring",
-	"tokens":  "access", "replies": "access",
+	"journal": "internal/journal", "webhooks": "internal/journal", "webhook_calls": "internal/journal",
+	"keys":   "internal/keyring",
+	"tokens": "access", "replies": "access",
 	"lists": "subscribers", "subscribers": "subscribers", "subscriptions": "subscribers", "suppressions": "subscribers", "noes": "subscribers", "imports": "subscribers",
 	"wordings": "subscribers", "signups": "subscribers", "signup_counts": "subscribers", "invitations": "subscribers", "tombstones": "subscribers", "leavings": "subscribers",
 	"refusals": "subscribers", "hygiene_reports": "subscribers", "mail_domains": "subscribers", "retention": "subscribers",

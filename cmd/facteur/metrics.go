@@ -24,10 +24,13 @@ func (a *App) measure(queue *worker.Queue, optOut *unsubscribe.OptOut) {
 		a.metrics.MustRegister(a.worker.Metrics()...)
 	}
 	a.metrics.MustRegister(a.feedback.Metrics()...)
-	a.metrics.MustRegister(a.inboundMetrics()...)
+	if a.has(Inbound) {
+		a.metrics.MustRegister(a.homeMetrics.Collectors()...)
+	}
 	if a.has(Scheduler) {
 		a.metrics.MustRegister(a.scheduler.Metrics()...)
 		a.metrics.MustRegister(queue.Metrics()...)
+		a.metrics.MustRegister(a.teller.Metrics()...)
 		a.metrics.MustRegister(a.ledger.Metrics()...)
 	}
 	if a.has(API) {

@@ -82,7 +82,7 @@ func (s scrape) labels(name string) map[string]bool {
 }
 
 func TestMetrics_AgreeWithTheBooks(t *testing.T) {
-	a := serveAs(t, Config{DataDir: t.TempDir(), InboundAddr: "127.0.0.1:0", IMAPURL: "imap://nobody:there@127.0.0.1:1/INBOX"}, allRoles, slog.New(slog.DiscardHandler))
+	a := serve(t, t.TempDir())
 	var people []string
 	for i := range 40 {
 		people = append(people, fmt.Sprintf("anne%d@gmail.com", i), fmt.Sprintf("bob%d@example.org", i))

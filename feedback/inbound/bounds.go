@@ -25,7 +25,7 @@ func (d *door) Accept() (net.Conn, error) {
 		}
 		network := networkOf(conn.RemoteAddr())
 		if !d.of.enter(network) {
-			d.of.counts.WithLabelValues("too_many_connections").Inc()
+			d.of.options.Metrics.listened.WithLabelValues("too_many_connections").Inc()
 			_ = conn.SetDeadline(time.Now().Add(time.Second))
 			_, _ = io.WriteString(conn, "421 4.7.0 too many connections, try again later\r\n") // a courtesy
 			_ = conn.Close()

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/emersion/go-smtp"
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Take takes in a mail and returns when what it causes is durable. known is
@@ -63,6 +62,7 @@ type Options struct {
 	Take    Take
 	TLS     *tls.Config // offers STARTTLS; may be nil
 	Limits  Limits
+	Metrics *Metrics
 	Log     *slog.Logger
 }
 
@@ -73,7 +73,6 @@ type Listener struct {
 	socket  net.Listener
 	held    atomic.Int64
 	done    chan struct{}
-	counts  *prometheus.CounterVec
 
 	mu   sync.Mutex
 	open map[netip.Prefix]int
@@ -86,12 +85,7 @@ func Listen(ctx context.Context, addr string, lmtp bool, o Options) (*Listener, 
 	if err != nil {
 		return nil, err
 	}
-	l := &Listener{options: o, socket: socket, done: make(chan struct{}), open: map[netip.Prefix]int{}, counts: prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "facteur_inbound_mails_total", Help: "Mails and recipients that the listener was offered, by what it answered.",
-	}, []string{"answer"})}
-	for _, answer := range []string{"taken", "no_report", "no_such_address", "later", "too_much", "too_many_connections"} {
-		l.counts.WithLabelValues(answer) // shown from the start
-	}
+	l := &Listener{options: o, socket: socket, done: make(chan struct{}), open: map[netip.Prefix]int{}}
 	s := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &session{listener: l}, nil }))
 	s.LMTP, s.Domain, s.TLSConfig, s.EnableSMTPUTF8 = lmtp, o.Name, o.TLS, true
 	s.MaxMessageBytes, s.MaxRecipients = o.Limits.MailBytes, 100
@@ -109,9 +103,6 @@ func Listen(ctx context.Context, addr string, lmtp bool, o Options) (*Listener, 
 
 // Addr is where the listener listens.
 func (l *Listener) Addr() string { return l.socket.Addr().String() }
-
-// Metrics are what the listener counts.
-func (l *Listener) Metrics() []prometheus.Collector { return []prometheus.Collector{l.counts} }
 
 // Close ends all connections: who was not answered yet comes again.
 func (l *Listener) Close() {
@@ -136,7 +127,7 @@ func (s *session) Mail(from string, _ *smtp.MailOptions) error {
 
 func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 	if !s.listener.options.Expects(to) {
-		s.listener.counts.WithLabelValues("no_such_address").Inc()
+		s.listener.options.Metrics.listened.WithLabelValues("no_such_address").Inc()
 		return refusal(550, smtp.EnhancedCode{5, 1, 1}, "no such address here; this host takes reports about mail that it has sent, and passes nothing on")
 	}
 	s.to = append(s.to, to)
@@ -148,7 +139,7 @@ func (s *session) Data(r io.Reader) error {
 	raw := &held{listener: l}
 	defer raw.release()
 	if err := raw.read(r); err != nil {
-		l.counts.WithLabelValues("too_much").Inc()
+		l.options.Metrics.listened.WithLabelValues("too_much").Inc()
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -156,14 +147,14 @@ func (s *session) Data(r io.Reader) error {
 	known, err := l.options.Take(ctx, "listener", s.to, raw.reader())
 	switch {
 	case err != nil:
-		l.counts.WithLabelValues("later").Inc()
+		l.options.Metrics.listened.WithLabelValues("later").Inc()
 		l.options.Log.Error("a mail that came back cannot be taken in; its sender is asked to come again", "error", err)
 		return refusal(451, smtp.EnhancedCode{4, 3, 0}, "cannot be taken in now, try again later")
 	case !known && !s.null:
-		l.counts.WithLabelValues("no_report").Inc()
+		l.options.Metrics.listened.WithLabelValues("no_report").Inc()
 		return refusal(554, smtp.EnhancedCode{5, 6, 0}, "this address takes reports only, nobody reads here")
 	}
-	l.counts.WithLabelValues("taken").Inc()
+	l.options.Metrics.listened.WithLabelValues("taken").Inc()
 	return nil
 }
 

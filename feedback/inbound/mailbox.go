@@ -16,7 +16,6 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Mailbox is an IMAP mailbox whose unseen mails are taken in.
@@ -30,7 +29,7 @@ type Mailbox struct {
 	log                        *slog.Logger
 	every                      time.Duration
 	tls                        *tls.Config
-	counts                     *prometheus.CounterVec
+	metrics                    *Metrics
 }
 
 // MailboxOptions of [NewMailbox].
@@ -43,6 +42,8 @@ type MailboxOptions struct {
 	Every time.Duration // how often it is looked at where IDLE is not offered; 30 s if 0
 	TLS   *tls.Config   // may be nil
 	Log   *slog.Logger
+
+	Metrics *Metrics
 }
 
 // NewMailbox reads the address; nothing is connected yet.
@@ -51,7 +52,7 @@ func NewMailbox(o MailboxOptions) (*Mailbox, error) {
 	if err != nil || u.Hostname() == "" || u.User == nil || (u.Scheme != "imap" && u.Scheme != "imaps") {
 		return nil, errors.New("want imaps://user:password@host/INBOX, with %40 for an @ in the user's name")
 	}
-	b := &Mailbox{host: u.Hostname(), user: u.User.Username(), folder: strings.Trim(u.Path, "/"), implicit: u.Scheme == "imaps", done: o.Done, take: o.Take, log: o.Log, every: o.Every, tls: o.TLS}
+	b := &Mailbox{host: u.Hostname(), user: u.User.Username(), folder: strings.Trim(u.Path, "/"), implicit: u.Scheme == "imaps", done: o.Done, take: o.Take, log: o.Log, metrics: o.Metrics, every: o.Every, tls: o.TLS}
 	b.password, _ = u.User.Password()
 	port := u.Port()
 	if port == "" {
@@ -69,14 +70,8 @@ func NewMailbox(o MailboxOptions) (*Mailbox, error) {
 	if ip, err := netip.ParseAddr(b.host); err == nil && ip.IsLoopback() || b.host == "localhost" {
 		b.plain = !b.implicit
 	}
-	b.counts = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "facteur_imap_mails_total", Help: "Mails read from the IMAP mailbox, by whether they meant something."}, []string{"known"})
-	b.counts.WithLabelValues("true") // shown from the start
-	b.counts.WithLabelValues("false")
 	return b, nil
 }
-
-// Metrics are what the mailbox counts.
-func (b *Mailbox) Metrics() []prometheus.Collector { return []prometheus.Collector{b.counts} }
 
 // Run polls until ctx ends. When the server is away it tries again, later and later.
 func (b *Mailbox) Run(ctx context.Context) {
@@ -230,7 +225,7 @@ func (b *Mailbox) takeSome(ctx context.Context, c *imapclient.Client, ids []imap
 		wg.Go(func() {
 			known, err := b.take(ctx, "imap", nil, bytes.NewReader(m.FindBodySection(body)))
 			if failures[i] = err; err == nil {
-				b.counts.WithLabelValues(fmt.Sprint(known)).Inc()
+				b.metrics.polled.WithLabelValues(fmt.Sprint(known)).Inc()
 			}
 		})
 	}

@@ -1,6 +1,7 @@
 // Package journal is the append-only record of every change: who did what to
 // which object, written in the transaction of the change itself. The audit
-// log, a person's history and outgoing webhooks read it.
+// log, a person's history and outgoing webhooks read it: what a [Webhook] is to
+// be told is queued in the same transaction, and told by the [Teller].
 package journal
 
 import (
@@ -48,12 +49,13 @@ func Write(ctx context.Context, tx *database.Tx, verb, object string, id int64, 
 			return fmt.Errorf("journal %s %s: %w", verb, object, err)
 		}
 	}
+	e := Entry{ID: tx.DB().NewID(), At: tx.DB().Now().UnixMilli(), Actor: Actor(ctx), Verb: verb, Object: object, ObjectID: id, Details: string(text)}
 	_, err := tx.Exec(ctx, `INSERT INTO journal (id, at, actor, verb, object, object_id, details) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-		tx.DB().NewID(), tx.DB().Now().UnixMilli(), Actor(ctx), verb, object, id, string(text))
+		e.ID, e.At, e.Actor, e.Verb, e.Object, e.ObjectID, e.Details)
 	if err != nil {
 		return fmt.Errorf("journal %s %s: %w", verb, object, err)
 	}
-	return nil
+	return queue(ctx, tx, e)
 }
 
 // Of lists the entries about one object, oldest first.

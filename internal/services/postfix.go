@@ -80,7 +80,7 @@ func FindPostfix() (string, error) { return findAdmin("Postfix", "postfix") }
 // part, is not installed.
 func FindDovecot() (string, error) {
 	if _, err := os.Stat("/usr/lib/dovecot/imap"); err != nil {
-		return "", fmt.Errorf("Dovecot's IMAP server (%w): %w", err, ErrMissing)
+		return "", fmt.Errorf("the IMAP server of Dovecot (%w): %w", err, ErrMissing)
 	}
 	return findAdmin("Dovecot", "dovecot")
 }

@@ -9,6 +9,7 @@ import (
 	"facteur/campaign"
 	"facteur/feedback"
 	"facteur/internal/database"
+	"facteur/internal/journal"
 	"facteur/internal/keyring"
 	"facteur/sending"
 	"facteur/sending/smtp"
@@ -33,6 +34,7 @@ type Options struct {
 	Pace      *throttle.Store
 	Campaigns *campaign.Store
 	Feedback  *feedback.Processor
+	Webhooks  *journal.Webhooks
 	Log       *slog.Logger
 
 	Version   string      // of the program, for the OpenAPI document; may be empty

@@ -12,6 +12,7 @@ import (
 	"facteur/feedback"
 	"facteur/internal/address"
 	"facteur/internal/database"
+	"facteur/internal/journal"
 	"facteur/sending"
 	"facteur/subscribers"
 	"facteur/throttle"
@@ -113,6 +114,7 @@ func typed(err error) *Problem {
 		ofPeople   *subscribers.Invalid
 		ofAccess   *access.Invalid
 		ofFeedback *feedback.Invalid
+		ofJournal  *journal.Invalid
 		ofAddress  *address.Invalid
 		ofContent  *content.Error
 		tooLarge   *subscribers.ImportTooLarge
@@ -125,6 +127,8 @@ func typed(err error) *Problem {
 		return invalid(ofSending.Field, ofSending.Reason)
 	case errors.As(err, &ofPeople):
 		return invalid(ofPeople.Field, ofPeople.Reason)
+	case errors.As(err, &ofJournal):
+		return invalid(ofJournal.Field, ofJournal.Reason)
 	case errors.As(err, &ofFeedback):
 		return invalid(ofFeedback.Field, ofFeedback.Reason)
 	case errors.As(err, &ofAccess):

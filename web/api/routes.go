@@ -61,6 +61,12 @@ func (c *calls) table() []route {
 		{get, "/complaints/rates", "feedback:read", "Bounces and complaints by campaign, domain, provider and day", read(c, c.rates)},
 		{put, "/complaints/external", "feedback:write", "Put in a complaint rate seen elsewhere", read(c, c.putExternalRate)},
 
+		{get, "/webhooks", "webhooks:read", "Who is told by HTTP what happens", read(c, c.webhooks)},
+		{post, "/webhooks", "webhooks:write", "Let an address be told what happens", create(c, c.createWebhook)},
+		{del, "/webhooks/{id}", "webhooks:write", "Tell an address nothing more", read(c, c.deleteWebhook)},
+		{get, "/webhooks/{id}/dead", "webhooks:read", "What could not be told", read(c, c.deadCalls)},
+		{post, "/webhooks/{id}/retry", "webhooks:write", "Tell again what could not be told", act(c, c.retryWebhook)},
+
 		{get, "/relays", "relays:read", "All relays", read(c, c.relays)},
 		{post, "/relays", "relays:write", "Add a relay", create(c, c.createRelay)},
 		{get, "/relays/{id}", "relays:read", "One relay and how it is doing", read(c, c.relay)},
