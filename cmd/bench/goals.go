@@ -44,6 +44,9 @@ func (r *report) judge() {
 			least("import, "+i.Engine+": same end state after kill -9", 0, 1)
 		}
 	}
+	for _, b := range r.Reports {
+		least("delivery reports a second, "+b.While, b.Rate, 1000)
+	}
 	for i, c := range r.Clicks {
 		least("one-click leaves a second, "+c.While, c.Rate, []float64{5000, 1500}[i])
 	}

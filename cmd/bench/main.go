@@ -28,6 +28,7 @@ type options struct {
 	engines     string
 	clicks      int
 	imports     int
+	reports     int
 	jsonFile    string
 	be          string
 	to          string
@@ -43,6 +44,7 @@ func main() {
 	flag.StringVar(&o.engines, "engines", "sqlite,postgres", "which to measure; PostgreSQL with the main size only")
 	flag.IntVar(&o.clicks, "clicks", 20000, "one-click leaves, on SQLite, idle and as many while a campaign is sent; 0: none")
 	flag.IntVar(&o.imports, "imports", 1_000_000, "people of an import that is measured by itself, on each engine; 0: none")
+	flag.IntVar(&o.reports, "reports", 10000, "delivery reports by SMTP, on SQLite, idle and as many while a campaign is sent; 0: none")
 	flag.StringVar(&o.jsonFile, "json", "", "also write the rows to this file")
 	flag.StringVar(&o.be, "be", "", "be a sender made by hand, or who clicks (used by the bench itself)")
 	flag.StringVar(&o.to, "to", "", "its address, or the file with its links")
@@ -55,6 +57,8 @@ func main() {
 	case "":
 	case clicker:
 		run = func(ctx context.Context, o options) error { return click(ctx, o.to, o.connections) }
+	case reporter:
+		run = func(ctx context.Context, o options) error { return reportEach(ctx, o.to, o.connections) }
 	case plainSQL:
 		run = func(ctx context.Context, o options) error { return plain(ctx, o.to, o.n) }
 	default:
@@ -94,13 +98,14 @@ func (r row) String() string {
 
 // report is all that a run has found, as JSON.
 type report struct {
-	Commit  string   `json:"commit"`
-	Date    string   `json:"date"`
-	Machine string   `json:"machine"`
-	Rows    []row    `json:"rows"`
-	Clicks  []leave  `json:"one_click,omitempty"`
-	Imports []intake `json:"imports,omitempty"`
-	Goals   []goal   `json:"goals"`
+	Commit  string     `json:"commit"`
+	Date    string     `json:"date"`
+	Machine string     `json:"machine"`
+	Rows    []row      `json:"rows"`
+	Clicks  []leave    `json:"one_click,omitempty"`
+	Imports []intake   `json:"imports,omitempty"`
+	Reports []returned `json:"delivery_reports,omitempty"`
+	Goals   []goal     `json:"goals"`
 }
 
 func bench(ctx context.Context, o options) error {
@@ -133,6 +138,11 @@ CPU: user and system of the whole sending process, until the books are closed. R
 	}
 	if o.clicks > 0 {
 		if r.Clicks, err = clicks(ctx, o, binary, dir); err != nil {
+			return err
+		}
+	}
+	if o.reports > 0 {
+		if r.Reports, err = reports(ctx, o, binary, dir); err != nil {
 			return err
 		}
 	}
