@@ -137,6 +137,16 @@ func (s *Store) affect(ctx context.Context, tx *database.Tx, e Event) error {
 	return err
 }
 
+// mostUnmatched bounds what strangers can make us keep.
+const mostUnmatched = 10_000
+
+// full tells that no more of what finds nobody is kept.
+func (s *Store) full(ctx context.Context) (bool, error) {
+	var n int64
+	err := s.q.Get(ctx, &n, `SELECT COUNT(*) FROM (SELECT 1 FROM feedback WHERE effect = 'unmatched' LIMIT ?) AS kept`, mostUnmatched)
+	return n >= mostUnmatched, err
+}
+
 // ForgetUnmatched removes what found nobody before a time (Unix milliseconds),
 // at most limit of it: it may name people.
 func (s *Store) ForgetUnmatched(ctx context.Context, tx *database.Tx, before int64, limit int) (int64, error) {

@@ -44,6 +44,9 @@ func (w *work) take(ctx context.Context, s Sighting) (Event, error) {
 		return e, nil
 	}
 	e.Effect, e.CampaignID = Unmatched, s.Signs.hint()
+	if full, err := w.store.With(w.tx).full(ctx); err != nil || full {
+		return e, err
+	}
 	fresh, err := w.store.insert(ctx, w.tx, "x:"+s.Once+":"+s.Recipient, &e)
 	if err == nil && !fresh {
 		e.Effect = Duplicate

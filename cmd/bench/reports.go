@@ -49,7 +49,7 @@ func reports(ctx context.Context, o options, binary, dir string) ([]returned, er
 		return nil, err
 	}
 	inbound := "127.0.0.1:" + strconv.Itoa(port)
-	p, err := rig.New(binary, dir+"/reports", []string{"FACTEUR_LOG_LEVEL=error", "FACTEUR_INBOUND_ADDR=" + inbound}, "")
+	p, err := rig.New(binary, dir+"/reports", []string{"FACTEUR_LOG_LEVEL=error", "FACTEUR_INBOUND_ADDR=" + inbound, "FACTEUR_INBOUND_RATE=0"}, "")
 	if err != nil {
 		return nil, err
 	}

@@ -37,6 +37,7 @@ type Config struct {
 	InboundAddr    string        `help:"Where to listen for mail that comes back: bounces, complaints, unsubscribes. Several with commas between them; lmtp: in front for LMTP; empty: off." env:"FACTEUR_INBOUND_ADDR" unit:"[lmtp:]host:port"`
 	InboundCert    string        `help:"Certificate with which the inbound listener offers STARTTLS; read again when it changes." env:"FACTEUR_INBOUND_CERT" unit:"path"`
 	InboundKey     string        `help:"The certificate's private key." env:"FACTEUR_INBOUND_KEY" unit:"path"`
+	InboundRate    int           `help:"Mails a second that the inbound listener takes from one network; 0: no limit." env:"FACTEUR_INBOUND_RATE" default:"500" unit:"mails/s"`
 	IMAPURL        string        `help:"Mailbox to which bounces and complaints come, polled: imaps://user:password@host/INBOX; empty: none." env:"FACTEUR_IMAP_URL" name:"imap-url" unit:"URL"`
 	IMAPDone       string        `help:"Folder to which its mails go that were taken in; empty: they stay, marked as seen." env:"FACTEUR_IMAP_DONE" name:"imap-done" unit:"folder"`
 	HELO           string        `help:"Name given to relays in EHLO; empty: the host's." env:"FACTEUR_HELO" name:"helo" unit:"host name"`
@@ -72,6 +73,9 @@ func (c *Config) complete() error {
 		if _, _, err := net.SplitHostPort(d.addr); err != nil {
 			return fmt.Errorf("FACTEUR_INBOUND_ADDR %q: want host:port or lmtp:host:port", d.addr)
 		}
+	}
+	if c.InboundRate < 0 {
+		return fmt.Errorf("FACTEUR_INBOUND_RATE %d: want 0 or more", c.InboundRate)
 	}
 	if (c.InboundCert == "") != (c.InboundKey == "") {
 		return errors.New("FACTEUR_INBOUND_CERT and FACTEUR_INBOUND_KEY: want both or none")

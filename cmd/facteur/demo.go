@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -123,11 +124,20 @@ func (d *demo) openInbox(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: inbox.New(inbox.Options{Box: d.box, Note: "This is the demo's sandbox."}), ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: inbox.New(inbox.Options{Box: d.box, Note: "This is the demo's sandbox.", Report: d.complain}), ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = server.Serve(listener) }()
 	d.ends = append(d.ends, func() { _ = server.Close() })
 	d.inbox = "http://" + listener.Addr().String()
 	return nil
+}
+
+// complain hands the report of the inbox's button to facteur, as a provider's
+// feedback loop would by mail.
+func (d *demo) complain(ctx context.Context, report []byte) error {
+	if d.api == nil {
+		return errors.New("it is not up yet")
+	}
+	return d.api.Upload(ctx, http.MethodPost, "/feedback/messages", "message/rfc822", bytes.NewReader(report), nil)
 }
 
 // freeAddr is the address if nobody listens there, or a free one on loopback.

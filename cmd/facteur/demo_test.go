@@ -111,7 +111,7 @@ func (d *shownDemo) look() {
 	d.await(".said", "200 OK: unsubscribed")
 	d.do("left", d.shot("left"))
 	d.press("button.warm")
-	d.await(".said.bad", "Reported as spam")
+	d.await(".said.bad", "mails this person no more")
 	d.press(`.tabs a[href="?view=source"]`)
 	d.await(".sheet pre", "List-Unsubscribe-Post: List-Unsubscribe=One-Click")
 	dark := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}}

@@ -281,3 +281,83 @@ func output(t *testing.T, run func() error) string {
 	}
 	return string(text)
 }
+
+// Junk, a mail of 200 levels, half-said dialogues and a storm of forged reports
+// at the listener, while a campaign is sent: everybody gets their mail, and
+// nothing counts that is not ours.
+func TestFeedback_AFloodOfJunkLeavesSendingAlone(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	inbound := l.Addr().String()
+	_ = l.Close()
+	p := newParlour(t, Config{InboundAddr: inbound})
+	var rows strings.Builder
+	rows.WriteString("email\n")
+	for i := range 3000 {
+		fmt.Fprintf(&rows, "reader%d@example.org\n", i)
+	}
+	at := url.QueryEscape(time.Now().Add(-time.Hour).UTC().Format(time.RFC3339))
+	_, im := ask(t, p.app, http.MethodPost, "/lists/"+p.list+"/imports?basis=opt_in&source=test&at="+at, rows.String(), "Content-Type", "text/csv")
+	eventually(t, "the import", func() bool {
+		_, now := ask(t, p.app, http.MethodGet, "/imports/"+im["id"].(string), "")
+		return now["status"] == "done"
+	})
+	_, domains := ask(t, p.app, http.MethodGet, "/domains", "")
+	complaints := domains["items"].([]any)[0].(map[string]any)["complaints_address"].(string)
+	var deep strings.Builder
+	for i := range 200 {
+		fmt.Fprintf(&deep, "Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n", i, i)
+	}
+	done := make(chan struct{})
+	var flood sync.WaitGroup
+	for i := range 12 {
+		flood.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				conn, err := net.Dial("tcp", inbound)
+				if err != nil {
+					continue
+				}
+				_ = conn.SetDeadline(time.Now().Add(2 * time.Second))
+				said := "EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<" + complaints + ">\r\nDATA\r\n"
+				switch i % 4 {
+				case 0:
+					said += deep.String() + "\r\n.\r\nQUIT\r\n"
+				case 1:
+					said += "Subject: Undelivered Mail Returned to Sender\r\nContent-Type: multipart/report; report-type=feedback-report; boundary=f\r\n\r\n--f\r\nContent-Type: message/feedback-report\r\n\r\nFeedback-Type: abuse\r\n\r\n--f\r\nContent-Type: text/rfc822-headers\r\n\r\nMessage-ID: <forged@news.example.com>\r\n\r\n--f--\r\n.\r\nQUIT\r\n"
+				case 2:
+					said = strings.Repeat("\x00junk\xff", 2000) + "\r\nQUIT\r\n"
+				case 3:
+					said += strings.Repeat("half a mail\r\n", 1000)
+				}
+				_, _ = io.WriteString(conn, said)
+				if i%4 == 3 {
+					time.Sleep(50 * time.Millisecond) // and hang up
+				} else {
+					_, _ = io.Copy(io.Discard, conn)
+				}
+				_ = conn.Close()
+			}
+		})
+	}
+	c := p.mail("through the flood")
+	close(done)
+	flood.Wait()
+	if counts := c["counts"].(map[string]any); counts["sent"] != 3000.0 || counts["doubted"] != 0.0 {
+		t.Error(counts)
+	}
+	_, suppressed := ask(t, p.app, http.MethodGet, "/suppressions", "")
+	if items := suppressed["items"].([]any); len(items) != 0 {
+		t.Errorf("%v", items)
+	}
+	_, unmatched := ask(t, p.app, http.MethodGet, "/feedback?effect=unmatched", "")
+	if items := unmatched["items"].([]any); len(items) != 1 { // the same forged report, however often
+		t.Errorf("%d unmatched: %v", len(items), unmatched["raw"])
+	}
+}

@@ -53,7 +53,7 @@ func (a *App) listenInbound(ctx context.Context) error {
 		name = "facteur"
 	}
 	for _, d := range a.config.inboundDoors() {
-		l, err := inbound.Listen(ctx, d.addr, d.lmtp, inbound.Options{Name: name, Expects: a.feedback.Expects, Take: take, TLS: secure, Metrics: a.homeMetrics, Log: a.log})
+		l, err := inbound.Listen(ctx, d.addr, d.lmtp, inbound.Options{Name: name, Expects: a.feedback.Expects, Take: take, TLS: secure, Metrics: a.homeMetrics, Log: a.log, Limits: inbound.Limits{PerSecond: a.config.InboundRate}})
 		if err != nil {
 			return fmt.Errorf("FACTEUR_INBOUND_ADDR: %w", err)
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/emersion/go-smtp"
+	"golang.org/x/time/rate"
 )
 
 // door lets in no more connections than the limits allow, and none for longer.
@@ -67,7 +68,29 @@ func (l *Listener) leave(network netip.Prefix) {
 	defer l.mu.Unlock()
 	if l.open[network]--; l.open[network] == 0 {
 		delete(l.open, network)
+		if p := l.paces[network]; p != nil && p.Tokens() >= float64(p.Burst()) {
+			delete(l.paces, network) // nothing is owed
+		}
 	}
+}
+
+// pace tells whether a network may bring another mail now.
+func (l *Listener) pace(network netip.Prefix) bool {
+	n := l.options.Limits.PerSecond
+	if n == 0 {
+		return true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := l.paces[network]
+	if p == nil {
+		if len(l.paces) > 10_000 { // of networks that have gone, owing something
+			clear(l.paces)
+		}
+		p = rate.NewLimiter(rate.Limit(n), n)
+		l.paces[network] = p
+	}
+	return p.Allow()
 }
 
 // guest is a connection that ends in time, however slowly it speaks.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/emersion/go-smtp"
+	"golang.org/x/time/rate"
 )
 
 // Take takes in a mail and returns when what it causes is durable. known is
@@ -24,6 +25,7 @@ type Take func(ctx context.Context, source string, to []string, raw io.Reader) (
 type Limits struct {
 	Connections int           // at once; 200
 	PerNetwork  int           // of them from one network (/24, /48); 50
+	PerSecond   int           // mails from one network; 0: any number
 	MailBytes   int64         // the longest mail; 50 MiB
 	Held        int64         // bytes of unfinished mails in memory over all; 64 MiB
 	KeptOfMail  int64         // bytes of one mail that are looked at; 2 MiB
@@ -74,8 +76,9 @@ type Listener struct {
 	held    atomic.Int64
 	done    chan struct{}
 
-	mu   sync.Mutex
-	open map[netip.Prefix]int
+	mu    sync.Mutex
+	open  map[netip.Prefix]int
+	paces map[netip.Prefix]*rate.Limiter // of networks with open connections
 }
 
 // Listen serves SMTP, or LMTP (RFC 2033), until [Listener.Close].
@@ -85,8 +88,10 @@ func Listen(ctx context.Context, addr string, lmtp bool, o Options) (*Listener, 
 	if err != nil {
 		return nil, err
 	}
-	l := &Listener{options: o, socket: socket, done: make(chan struct{}), open: map[netip.Prefix]int{}}
-	s := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &session{listener: l}, nil }))
+	l := &Listener{options: o, socket: socket, done: make(chan struct{}), open: map[netip.Prefix]int{}, paces: map[netip.Prefix]*rate.Limiter{}}
+	s := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
+		return &session{listener: l, network: networkOf(c.Conn().RemoteAddr())}, nil
+	}))
 	s.LMTP, s.Domain, s.TLSConfig, s.EnableSMTPUTF8 = lmtp, o.Name, o.TLS, true
 	s.MaxMessageBytes, s.MaxRecipients = o.Limits.MailBytes, 100
 	s.ReadTimeout, s.WriteTimeout = o.Limits.Idle, o.Limits.Idle
@@ -113,6 +118,7 @@ func (l *Listener) Close() {
 // session is one connection's mails.
 type session struct {
 	listener *Listener
+	network  netip.Prefix
 	null     bool // the sender is the null sender, as that of reports is (RFC 3464 section 2)
 	to       []string
 }
@@ -122,6 +128,10 @@ func (s *session) Logout() error { return nil }
 
 func (s *session) Mail(from string, _ *smtp.MailOptions) error {
 	s.null, s.to = from == "", nil
+	if !s.listener.pace(s.network) {
+		s.listener.options.Metrics.listened.WithLabelValues("too_fast").Inc()
+		return refusal(450, smtp.EnhancedCode{4, 7, 0}, "too many mails at once, try again later")
+	}
 	return nil
 }
 

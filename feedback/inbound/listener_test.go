@@ -273,6 +273,23 @@ func TestListener_IsBounded(t *testing.T) {
 	}
 }
 
+func TestListener_TakesSoManyMailsASecond(t *testing.T) {
+	d := &desk{known: true}
+	k := dial(t, listen(t, false, d, inbound.Options{Limits: inbound.Limits{PerSecond: 5}}))
+	k.says("", "220")
+	k.says("EHLO mx.test", "250")
+	answers := map[string]int{}
+	for range 50 {
+		_, _ = io.WriteString(k.conn, "MAIL FROM:<>\r\n")
+		answers[k.hears()[:3]]++
+		_, _ = io.WriteString(k.conn, "RSET\r\n")
+		k.hears()
+	}
+	if answers["250"] < 5 || answers["450"] < 20 {
+		t.Error(answers)
+	}
+}
+
 // Fuzzes the dialogue itself: whatever is said, the listener goes on.
 func FuzzListener(f *testing.F) {
 	f.Add([]byte("EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<ours@x>\r\nDATA\r\nHi\r\n.\r\nQUIT\r\n"))

@@ -13,7 +13,7 @@ func NewMetrics() *Metrics {
 		listened: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "facteur_inbound_mails_total", Help: "Mails and recipients that the inbound listener was offered, by what it answered."}, []string{"answer"}),
 		polled:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "facteur_imap_mails_total", Help: "Mails read from the IMAP mailbox, by whether they meant something."}, []string{"known"}),
 	}
-	for _, answer := range []string{"taken", "no_report", "no_such_address", "later", "too_much", "too_many_connections"} {
+	for _, answer := range []string{"taken", "no_report", "no_such_address", "later", "too_much", "too_fast", "too_many_connections"} {
 		m.listened.WithLabelValues(answer) // shown from the start
 	}
 	m.polled.WithLabelValues("true")

@@ -1,6 +1,7 @@
 package inbox
 
 import (
+	"context"
 	"embed"
 	"fmt"
 	"html/template"
@@ -22,6 +23,8 @@ type Options struct {
 	Anywhere bool
 	// Note is shown on each page.
 	Note string
+	// Report hands a complaint (RFC 5965) to the sender's facteur; nil: it is kept here only.
+	Report func(ctx context.Context, report []byte) error
 }
 
 // perPage is how many mails a page of the list shows.

@@ -21,6 +21,8 @@ type mark struct {
 	Left, Spam bool
 	Said       string // how the leaving went
 	Report     int    // number of the report; 0: none
+	Told       bool   // the sender's facteur has the report
+	Untold     string // why not
 }
 
 // marks remember it. The zero value is ready.
@@ -70,6 +72,17 @@ func (m *marks) spam(number, at int64, raw []byte) {
 	m.change(number, func(k *mark) { k.Spam, k.Report = true, m.count })
 }
 
+// told notes how the report was handed over.
+func (m *marks) told(number int64, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.change(number, func(k *mark) {
+		if k.Told = err == nil; err != nil {
+			k.Untold = err.Error()
+		}
+	})
+}
+
 func (m *marks) reported() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -91,7 +104,11 @@ func (in *inbox) spam(w http.ResponseWriter, r *http.Request) {
 	}
 	if !in.marks.of(m.Number).Spam { // one report for a mail
 		at := time.Now()
-		in.marks.spam(m.Number, at.UnixMilli(), report(m, at))
+		raw := report(m, at)
+		in.marks.spam(m.Number, at.UnixMilli(), raw)
+		if in.Report != nil {
+			in.marks.told(m.Number, in.Report(r.Context(), raw))
+		}
 	}
 	if r.FormValue("leave") != "" {
 		said, done := in.oneClick(r.Context(), wayOut(read(m.Raw)))
