@@ -23,11 +23,11 @@ type Answer struct {
 }
 
 // Answered writes the answers of a commit that settles them, with what follows,
-// and counts the accepted into the rates. It returns the people who are not
-// mailed any more, for [Processor.Told] once that is durable.
-func (p *Processor) Answered(ctx context.Context, tx *database.Tx, answers []Answer, accepted throttle.RateTally) ([]Event, error) {
+// and adds them to the rates, which the caller writes last of all. The events
+// are for [Processor.Told] once they are durable.
+func (p *Processor) Answered(ctx context.Context, tx *database.Tx, answers []Answer, rates throttle.RateTally) ([]Event, error) {
 	w := p.work(tx, "")
-	w.rates = accepted
+	w.rates = rates
 	var events []Event
 	for _, a := range answers {
 		w.source = fmt.Sprintf("relay:%d", a.RelayID)
@@ -46,7 +46,7 @@ func (p *Processor) Answered(ctx context.Context, tx *database.Tx, answers []Ans
 		}
 		events = append(events, e)
 	}
-	return events, p.Pace.CountRates(ctx, tx, w.rates)
+	return events, nil
 }
 
 // Told takes note of what [Processor.Answered] has written, once it is durable.

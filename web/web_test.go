@@ -71,7 +71,7 @@ func newSite(t *testing.T, change ...func(*web.Options)) *site {
 	people, senders, pace := subscribers.NewStore(db), sending.NewStore(db, keys), throttle.NewStore(db)
 	campaigns := campaign.NewStore(db, people, senders, pace)
 	opt := web.Options{
-		API: api.Options{DB: db, Access: access.NewStore(db, keys, adminToken), People: people, Sending: senders, Pace: pace, Campaigns: campaigns, Log: logger},
+		API: api.Options{DB: db, Keys: keys, Access: access.NewStore(db, keys, adminToken), People: people, Sending: senders, Pace: pace, Campaigns: campaigns, Log: logger},
 		Recipient: recipient.Options{
 			DB: db, Keys: keys, People: people, Campaigns: campaigns, Log: logger,
 			OptOut: unsubscribe.NewOptOut(db, people, subscribers.NewNoes(people)),

@@ -46,6 +46,7 @@ type Recorder struct {
 	sent     []*delivery // those of settled
 	refused  []feedback.Answer
 	events   []feedback.Event
+	rates    throttle.RateTally
 	waiting  []*turn
 	attempts []campaign.Attempt
 	asks     []subscribers.Ask
@@ -240,6 +241,9 @@ func (r *Recorder) commit(group []*turn) error {
 		if err := r.begin(ctx, tx, group, tally); err != nil {
 			return err
 		}
+		if err := r.pace.CountRates(ctx, tx, r.rates); err != nil {
+			return err
+		}
 		return r.campaigns.Count(ctx, tx, tally)
 	})
 	if err == nil {
@@ -306,18 +310,19 @@ func (r *Recorder) settle(ctx context.Context, tx *database.Tx, group []*turn, t
 
 // returned writes what the settled answers say about the people: law 7.
 func (r *Recorder) returned(ctx context.Context, tx *database.Tx, now time.Time) (err error) {
-	accepted, day := throttle.RateTally{}, throttle.Day(now)
+	r.rates = throttle.RateTally{}
+	day := throttle.Day(now)
 	for i := range r.settled {
 		v, d := &r.settled[i], r.sent[i]
 		switch c := v.Outcome.Class; {
 		case !v.Written:
 		case v.Status == campaign.Accepted:
-			accepted.Add(throttle.Rated{CampaignID: v.CampaignID, Lane: d.batch.Lane, Day: day}, throttle.Outcomes{Accepted: 1})
+			r.rates.Add(throttle.Rated{CampaignID: v.CampaignID, Lane: d.batch.Lane, Day: day}, throttle.Outcomes{Accepted: 1})
 		case v.Status == campaign.Failed && (c.Hard() || c == sending.MailboxFull || c == sending.Temporary):
 			r.refused = append(r.refused, feedback.Answer{Delivery: d.row, SubscriberID: v.SubscriberID, RelayID: v.RelayID, Email: d.person.Email, Outcome: v.Outcome})
 		}
 	}
-	r.events, err = r.feedback.Answered(ctx, tx, r.refused, accepted)
+	r.events, err = r.feedback.Answered(ctx, tx, r.refused, r.rates)
 	return err
 }
 

@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -19,9 +21,6 @@ import (
 
 	"facteur/feedback/inbound"
 	"facteur/sending/sandbox"
-
-	"crypto/x509"
-	"encoding/pem"
 )
 
 // desk takes mails in and remembers them.

@@ -62,11 +62,11 @@ func TestRegister_SaysWhatIsDoneWithWhat(t *testing.T) {
 	if a := h.must("GET", "/register?format=html", ""); !strings.Contains(a.body, "Register of processing") || !strings.Contains(a.body, "opt_in: 2") {
 		t.Error(a.body)
 	}
-	h.must("PUT", "/retention", `{"sunset_days":100,"silent_days":200,"unsubscribed_days":0,"evidence_days":0,"leaving_note_days":0,"refused_row_days":1,"letter_days":1}`)
+	h.must("PUT", "/retention", `{"sunset_days":100,"silent_days":200,"unsubscribed_days":0,"evidence_days":0,"leaving_note_days":0,"refused_row_days":1,"letter_days":1,"unmatched_days":1}`)
 	if a := h.must("GET", "/retention", ""); a.get("sunset_days") != "100" || a.get("letter_days") != "1" {
 		t.Error(a.body)
 	}
-	h.grant(t, s, wish{"PUT", "/retention", `{"sunset_days":-1,"silent_days":200,"unsubscribed_days":0,"evidence_days":0,"leaving_note_days":0,"refused_row_days":1,"letter_days":1}`, 422, "code=invalid field=sunset_days"})
+	h.grant(t, s, wish{"PUT", "/retention", `{"sunset_days":-1,"silent_days":200,"unsubscribed_days":0,"evidence_days":0,"leaving_note_days":0,"refused_row_days":1,"letter_days":1,"unmatched_days":1}`, 422, "code=invalid field=sunset_days"})
 	if a := h.must("GET", "/retention/runs", ""); a.get("items") != "[]" {
 		t.Error(a.body)
 	}
