@@ -16,7 +16,7 @@ func TestBench_LosesNobody(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-o", program, "facteur/cmd/bench").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	if out, err := exec.CommandContext(t.Context(), program, "-recipients", "300", "-networks", "0s+0s", "-runs", "1", "-engines", "sqlite", "-clicks", "50", "-imports", "3000", "-json", file).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), program, "-recipients", "300", "-networks", "0s+0s", "-runs", "1", "-engines", "sqlite", "-clicks", "50", "-reports", "50", "-imports", "3000", "-json", file).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	var report struct {

@@ -8,12 +8,8 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"facteur/internal/rig"
@@ -24,13 +20,9 @@ const clicker = "clicker"
 
 // leave is a line of the table of one-click leaves.
 type leave struct {
-	While string  `json:"while"`
-	N     int     `json:"n"`
-	Rate  float64 `json:"per_s"`
-	P50   float64 `json:"p50_ms"`
-	P99   float64 `json:"p99_ms"`
-	Bad   int64   `json:"not_200"`
-	Left  int64   `json:"left"` // people who have left in the end
+	pace
+	Bad  int64 `json:"not_200"`
+	Left int64 `json:"left"` // people who have left in the end
 }
 
 // clickers is how many click at once.
@@ -62,33 +54,15 @@ func clicks(ctx context.Context, o options, binary, dir string) ([]leave, error)
 	if err != nil {
 		return nil, err
 	}
-	idle, err := clickAll(ctx, links[0])
+	var idle, busy leave
+	if err := asProcess(ctx, clicker, links[0], clickers, &idle); err != nil {
+		return nil, err
+	}
+	said, err := whileSending(ctx, api, setup, 20*o.clicks, func() error { return asProcess(ctx, clicker, links[1], clickers, &busy) })
 	if err != nil {
 		return nil, err
 	}
-	idle.While = "idle"
-	other := setup
-	if other.List, err = api.List(ctx, "Others"); err != nil {
-		return nil, err
-	}
-	people := 20 * o.clicks
-	if _, err := api.ImportCSV(ctx, other.List, rig.CSV(people)); err != nil {
-		return nil, err
-	}
-	campaign, err := api.Launch(ctx, other, letter(), letterText)
-	if err != nil {
-		return nil, err
-	}
-	time.Sleep(2 * time.Second) // it is under way
-	busy, err := clickAll(ctx, links[1])
-	if err != nil {
-		return nil, err
-	}
-	now, err := api.Campaign(ctx, campaign)
-	if err != nil {
-		return nil, err
-	}
-	busy.While = fmt.Sprintf("while a campaign is sent (%s, %d of %d sent)", now.Status, now.Counts.Sent, people)
+	idle.While, busy.While = "idle", said
 	var list struct {
 		Sizes struct {
 			Unsubscribed int64 `json:"unsubscribed"`
@@ -159,21 +133,6 @@ func fetch(ctx context.Context, url string) (string, error) {
 	return string(text), err
 }
 
-// clickAll runs this program as who clicks.
-func clickAll(ctx context.Context, file string) (l leave, err error) {
-	self, err := os.Executable()
-	if err != nil {
-		return l, err
-	}
-	cmd := exec.CommandContext(ctx, self, "-be", clicker, "-to", file, "-connections", strconv.Itoa(clickers))
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return l, err
-	}
-	return l, json.Unmarshal(out, &l)
-}
-
 // click leaves by every link of a file, once, and prints how that went.
 func click(ctx context.Context, file string, at int) error {
 	f, err := os.Open(file)
@@ -186,26 +145,13 @@ func click(ctx context.Context, file string, at int) error {
 		links = append(links, lines.Text())
 	}
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: at}, Timeout: time.Minute}
-	took := make([]time.Duration, len(links))
-	var next, bad atomic.Int64
-	var wg sync.WaitGroup
-	begin := time.Now()
-	for range at {
-		wg.Go(func() {
-			for i := next.Add(1) - 1; i < int64(len(links)); i = next.Add(1) - 1 {
-				asked := time.Now()
-				if !leaveBy(ctx, client, links[i]) {
-					bad.Add(1)
-				}
-				took[i] = time.Since(asked)
-			}
-		})
+	p, bad, err := measure(len(links), at, func(each func(func(int) (bool, error)) error) error {
+		return each(func(i int) (bool, error) { return leaveBy(ctx, client, links[i]), nil })
+	})
+	if err != nil {
+		return err
 	}
-	wg.Wait()
-	all := time.Since(begin)
-	slices.Sort(took)
-	ms := func(part float64) float64 { return float64(took[int(part*float64(len(took)-1))].Microseconds()) / 1000 }
-	return json.NewEncoder(os.Stdout).Encode(leave{N: len(links), Rate: float64(len(links)) / all.Seconds(), P50: ms(0.5), P99: ms(0.99), Bad: bad.Load()})
+	return json.NewEncoder(os.Stdout).Encode(leave{pace: p, Bad: bad})
 }
 
 func leaveBy(ctx context.Context, client *http.Client, link string) bool {

@@ -4,19 +4,13 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
-	"time"
 
 	"facteur/internal/rig"
 )
@@ -26,13 +20,9 @@ const reporter = "reporter"
 
 // returned is a line of the table of reports.
 type returned struct {
-	While      string  `json:"while"`
-	N          int     `json:"n"`
-	Rate       float64 `json:"per_s"`
-	P50        float64 `json:"p50_ms"`
-	P99        float64 `json:"p99_ms"`
-	Bad        int64   `json:"not_250"`
-	Suppressed int64   `json:"suppressed"` // by the listener, in the end
+	pace
+	Bad        int64 `json:"not_250"`
+	Suppressed int64 `json:"suppressed"` // by the listener, in the end
 }
 
 // reports mails people, and lets a delivery report about each come back to the
@@ -74,34 +64,16 @@ func reports(ctx context.Context, o options, binary, dir string) ([]returned, er
 	if err := api.Call(ctx, http.MethodGet, "/domains", nil, &domains); err != nil {
 		return nil, err
 	}
-	to := inbound + "," + domains.Items[0].Address
-	idle, err := reportAll(ctx, files[0], to)
+	to := inbound + "," + domains.Items[0].Address + ","
+	var idle, busy returned
+	if err := asProcess(ctx, reporter, to+files[0], clickers/2, &idle); err != nil {
+		return nil, err
+	}
+	said, err := whileSending(ctx, api, setup, 20*o.reports, func() error { return asProcess(ctx, reporter, to+files[1], clickers/2, &busy) })
 	if err != nil {
 		return nil, err
 	}
-	idle.While = "idle"
-	other := setup
-	if other.List, err = api.List(ctx, "Others"); err != nil {
-		return nil, err
-	}
-	people := 20 * o.reports
-	if _, err := api.ImportCSV(ctx, other.List, rig.CSV(people)); err != nil {
-		return nil, err
-	}
-	campaign, err := api.Launch(ctx, other, letter(), letterText)
-	if err != nil {
-		return nil, err
-	}
-	time.Sleep(2 * time.Second) // it is under way
-	busy, err := reportAll(ctx, files[1], to)
-	if err != nil {
-		return nil, err
-	}
-	now, err := api.Campaign(ctx, campaign)
-	if err != nil {
-		return nil, err
-	}
-	busy.While = fmt.Sprintf("while a campaign is sent (%s, %d of %d sent)", now.Status, now.Counts.Sent, people)
+	idle.While, busy.While = "idle", said
 	var rates struct {
 		All struct{ Hard int64 }
 	}
@@ -119,21 +91,6 @@ func reports(ctx context.Context, o options, binary, dir string) ([]returned, er
 	return []returned{idle, busy}, nil
 }
 
-// reportAll runs this program as who reports.
-func reportAll(ctx context.Context, file, to string) (l returned, err error) {
-	self, err := os.Executable()
-	if err != nil {
-		return l, err
-	}
-	cmd := exec.CommandContext(ctx, self, "-be", reporter, "-to", to+","+file, "-connections", strconv.Itoa(clickers/2))
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return l, err
-	}
-	return l, json.Unmarshal(out, &l)
-}
-
 // reportEach sends a report about the mail of every link of a file, once, over some
 // connections, and prints how that went. to is the listener, the recipient and
 // the file, with commas between them.
@@ -144,51 +101,32 @@ func reportEach(ctx context.Context, to string, at int) error {
 		return err
 	}
 	links := strings.Fields(string(text))
-	took := make([]time.Duration, len(links))
-	var next, bad atomic.Int64
-	var wg sync.WaitGroup
-	failures := make([]error, at)
-	begin := time.Now()
-	for k := range at {
-		wg.Go(func() {
-			failures[k] = func() error {
-				conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", parts[0])
-				if err != nil {
-					return err
+	p, bad, err := measure(len(links), at, func(each func(func(int) (bool, error)) error) error {
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", parts[0])
+		if err != nil {
+			return err
+		}
+		defer func() { _ = conn.Close() }()
+		in := bufio.NewReader(conn)
+		for _, line := range []string{"", "HELO mx.test\r\n"} {
+			if _, err := says(conn, in, line); err != nil {
+				return err
+			}
+		}
+		return each(func(i int) (bool, error) {
+			last := ""
+			for _, line := range []string{"MAIL FROM:<>\r\n", "RCPT TO:<" + parts[1] + ">\r\n", "DATA\r\n", deliveryReport(links[i])} {
+				if last, err = says(conn, in, line); err != nil {
+					return false, err
 				}
-				defer func() { _ = conn.Close() }()
-				in := bufio.NewReader(conn)
-				if _, err := says(conn, in, ""); err != nil {
-					return err
-				}
-				if _, err := says(conn, in, "HELO mx.test\r\n"); err != nil {
-					return err
-				}
-				for i := next.Add(1) - 1; i < int64(len(links)); i = next.Add(1) - 1 {
-					asked := time.Now()
-					last := ""
-					for _, line := range []string{"MAIL FROM:<>\r\n", "RCPT TO:<" + parts[1] + ">\r\n", "DATA\r\n", deliveryReport(links[i])} {
-						if last, err = says(conn, in, line); err != nil {
-							return err
-						}
-					}
-					if !strings.HasPrefix(last, "250") {
-						bad.Add(1)
-					}
-					took[i] = time.Since(asked)
-				}
-				return nil
-			}()
+			}
+			return strings.HasPrefix(last, "250"), nil
 		})
-	}
-	wg.Wait()
-	if err := errors.Join(failures...); err != nil {
+	})
+	if err != nil {
 		return err
 	}
-	all := time.Since(begin)
-	slices.Sort(took)
-	ms := func(part float64) float64 { return float64(took[int(part*float64(len(took)-1))].Microseconds()) / 1000 }
-	return json.NewEncoder(os.Stdout).Encode(returned{N: len(links), Rate: float64(len(links)) / all.Seconds(), P50: ms(0.5), P99: ms(0.99), Bad: bad.Load()})
+	return json.NewEncoder(os.Stdout).Encode(returned{pace: p, Bad: bad})
 }
 
 // says writes a command and reads its one-line answer.

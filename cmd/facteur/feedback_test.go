@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"facteur/internal/rig"
 )
 
 // subscribe brings confirmed people to the parlour's list.
@@ -134,14 +136,19 @@ func TestFeedback_ByWebhookToHistoryRatesAndOthers(t *testing.T) {
 	}
 }
 
-// Mail offers to leave by mail once a probe has come home, and not before.
-func TestFeedback_MailtoUnsubscribeOnceTheWayHomeIsProven(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+// freeInbound is an address for a listener that nobody has yet.
+func freeInbound(t *testing.T) string {
+	t.Helper()
+	port, err := rig.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}
-	inbound := l.Addr().String()
-	_ = l.Close()
+	return fmt.Sprintf("127.0.0.1:%d", port)
+}
+
+// Mail offers to leave by mail once a probe has come home, and not before.
+func TestFeedback_MailtoUnsubscribeOnceTheWayHomeIsProven(t *testing.T) {
+	inbound := freeInbound(t)
 	p := newParlour(t, Config{InboundAddr: inbound})
 	p.subscribe("ada@example.org")
 	p.mail("first")
@@ -286,12 +293,7 @@ func output(t *testing.T, run func() error) string {
 // at the listener, while a campaign is sent: everybody gets their mail, and
 // nothing counts that is not ours.
 func TestFeedback_AFloodOfJunkLeavesSendingAlone(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	inbound := l.Addr().String()
-	_ = l.Close()
+	inbound := freeInbound(t)
 	p := newParlour(t, Config{InboundAddr: inbound})
 	var rows strings.Builder
 	rows.WriteString("email\n")
