@@ -2,7 +2,6 @@ package throttle
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -10,53 +9,54 @@ import (
 	"facteur/internal/journal"
 )
 
-// ErrScope is a scope that limits cannot be set for.
-var ErrScope = errors.New("unknown scope")
-
-// DefaultScope holds the limits of every lane that has none of its own.
-const DefaultScope = "default"
-
 // Limit is how much may pass. 0 is unlimited.
 type Limit struct {
 	PerSecond   int64 `db:"per_second"`
 	PerMinute   int64 `db:"per_minute"`
 	PerHour     int64 `db:"per_hour"`
-	PerDay      int64 `db:"per_day"`
-	Connections int64 `db:"connections"` // messages of a lane in dialogue at once, in each worker process
+	PerDay      int64 `db:"per_day"`     // in any 24 hours
+	Connections int64 `db:"connections"` // messages in dialogue at once
 }
 
-// SetLimit replaces the limit of a scope. Only [DefaultScope] is known so far.
-func (s *Store) SetLimit(ctx context.Context, tx *database.Tx, scope string, l Limit) error {
-	if scope != DefaultScope {
-		return fmt.Errorf("scope %q: %w: want %s", scope, ErrScope, DefaultScope)
-	}
-	for _, n := range []int64{l.PerSecond, l.PerMinute, l.PerHour, l.PerDay, l.Connections} {
-		if n < 0 {
-			return fmt.Errorf("limit %d is negative: want 0 (unlimited) or more", n)
+// values are the five numbers.
+func (l *Limit) values() [5]*int64 {
+	return [5]*int64{&l.PerSecond, &l.PerMinute, &l.PerHour, &l.PerDay, &l.Connections}
+}
+
+// Tighten is the tighter of two limits, number by number.
+func (l Limit) Tighten(other Limit) Limit {
+	a, b := l.values(), other.values()
+	for i := range a {
+		if *a[i] == 0 || *b[i] > 0 && *b[i] < *a[i] {
+			*a[i] = *b[i]
 		}
 	}
-	_, err := tx.Exec(ctx, `INSERT INTO limits (scope, per_second, per_minute, per_hour, per_day, connections, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (scope) DO UPDATE SET per_second = excluded.per_second, per_minute = excluded.per_minute, per_hour = excluded.per_hour,
-			per_day = excluded.per_day, connections = excluded.connections, updated_at = excluded.updated_at`,
-		scope, l.PerSecond, l.PerMinute, l.PerHour, l.PerDay, l.Connections, s.db.Now().UnixMilli())
-	if err != nil {
-		return fmt.Errorf("limit %s: %w", scope, err)
-	}
-	return journal.Write(ctx, tx, "limit", "throttle", 0, map[string]any{
-		"scope": scope, "per_second": l.PerSecond, "per_minute": l.PerMinute,
-		"per_hour": l.PerHour, "per_day": l.PerDay, "connections": l.Connections,
-	})
+	return l
 }
 
-// Limit is the limit of a scope; the zero limit when none was set.
-func (s *Store) Limit(ctx context.Context, scope string) (Limit, error) {
-	var l Limit
-	err := s.q.Get(ctx, &l, `SELECT per_second, per_minute, per_hour, per_day, connections FROM limits WHERE scope = ?`, scope)
-	if errors.Is(err, database.ErrNotFound) {
-		return Limit{}, nil
+// usual is the pace that a tenth is taken of where no limit is set: the
+// default of KumoMTA's traffic shaping, mails a second.
+const usual = 100
+
+// Tenth is the limit slowed to a tenth.
+func (l Limit) Tenth() Limit {
+	if l.PerSecond == 0 && l.PerMinute == 0 {
+		l.PerSecond = usual
 	}
-	return l, err
+	if l.PerSecond > 0 {
+		l = l.Tighten(Limit{PerMinute: l.PerSecond * 60}) // a tenth of a few a second is less than one
+		l.PerSecond = 0
+	}
+	for _, n := range l.values() {
+		if *n > 0 {
+			*n = max(1, *n/10)
+		}
+	}
+	return l
 }
+
+// Counted tells whether begins must be counted over hours or days.
+func (l Limit) Counted() bool { return l.PerHour > 0 || l.PerDay > 0 }
 
 // Interval is the smallest time between two messages under the limits a
 // second and a minute; 0 when there are none. Evenly spaced messages keep
@@ -76,4 +76,66 @@ func (l Limit) Interval() time.Duration {
 func ceil(d time.Duration, n int64) time.Duration {
 	us := d.Microseconds()
 	return time.Duration((us+n-1)/n) * time.Microsecond
+}
+
+// SetLimit replaces the limit of a scope; see [ParseScope]. A limit of all
+// zeros is set too: it lifts what a wider scope says of a lane.
+func (s *Store) SetLimit(ctx context.Context, tx *database.Tx, scope string, l Limit) (string, error) {
+	scope, err := ParseScope(scope, s.known)
+	if err != nil {
+		return "", err
+	}
+	for _, n := range l.values() {
+		if *n < 0 {
+			return "", fmt.Errorf("limit %d is negative: want 0 (unlimited) or more", *n)
+		}
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO limits (scope, per_second, per_minute, per_hour, per_day, connections, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (scope) DO UPDATE SET per_second = excluded.per_second, per_minute = excluded.per_minute, per_hour = excluded.per_hour,
+			per_day = excluded.per_day, connections = excluded.connections, updated_at = excluded.updated_at`,
+		scope, l.PerSecond, l.PerMinute, l.PerHour, l.PerDay, l.Connections, s.db.Now().UnixMilli())
+	if err != nil {
+		return "", fmt.Errorf("limit %s: %w", scope, err)
+	}
+	return scope, journal.Write(ctx, tx, "limit", "throttle", 0, map[string]any{
+		"scope": scope, "per_second": l.PerSecond, "per_minute": l.PerMinute,
+		"per_hour": l.PerHour, "per_day": l.PerDay, "connections": l.Connections,
+	})
+}
+
+// DropLimit removes the limit of a scope, so that a wider one holds again;
+// [database.ErrNotFound] when none was set.
+func (s *Store) DropLimit(ctx context.Context, tx *database.Tx, scope string) error {
+	scope, err := ParseScope(scope, s.known)
+	if err != nil {
+		return err
+	}
+	n, err := tx.Exec(ctx, `DELETE FROM limits WHERE scope = ?`, scope)
+	if err == nil && n == 0 {
+		err = fmt.Errorf("limit %s: %w", scope, database.ErrNotFound)
+	}
+	if err != nil {
+		return err
+	}
+	return journal.Write(ctx, tx, "drop-limit", "throttle", 0, map[string]any{"scope": scope})
+}
+
+// Limit is the limit of a scope in its one spelling; the zero limit when none was set.
+func (s *Store) Limit(ctx context.Context, scope string) (string, Limit, error) {
+	scope, err := ParseScope(scope, s.known)
+	if err != nil {
+		return "", Limit{}, err
+	}
+	all, err := s.Limits(ctx)
+	return scope, all.set[scope], err
+}
+
+// known tells whether a provider is in the table.
+func (s *Store) known(provider string) bool {
+	for _, name := range Providers() {
+		if name == provider {
+			return true
+		}
+	}
+	return false
 }

@@ -54,17 +54,12 @@ func write(t *testing.T, db *database.DB, change func(context.Context, *database
 func TestStore_ReplacesALimit(t *testing.T) {
 	databasetest.Each(t, func(t *testing.T, db *database.DB) {
 		s := throttle.NewStore(db)
-		if l, err := s.Limit(t.Context(), throttle.DefaultScope); err != nil || l != (throttle.Limit{}) {
+		if _, l, err := s.Limit(t.Context(), throttle.DefaultScope); err != nil || l != (throttle.Limit{}) {
 			t.Errorf("before any was set: %+v, %v", l, err)
 		}
 		for _, want := range []throttle.Limit{{PerSecond: 1, PerMinute: 2, PerHour: 3, PerDay: 4, Connections: 5}, {PerDay: 6}, {}} {
-			err := write(t, db, func(ctx context.Context, tx *database.Tx) error {
-				return s.SetLimit(ctx, tx, throttle.DefaultScope, want)
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got, err := s.Limit(t.Context(), throttle.DefaultScope); err != nil || got != want {
+			setLimit(t, db, s, throttle.DefaultScope, want)
+			if _, got, err := s.Limit(t.Context(), throttle.DefaultScope); err != nil || got != want {
 				t.Errorf("got %+v, %v, want %+v", got, err, want)
 			}
 		}
@@ -75,21 +70,103 @@ func TestStore_ReplacesALimit(t *testing.T) {
 	})
 }
 
+func setLimit(t *testing.T, db *database.DB, s *throttle.Store, scope string, l throttle.Limit) {
+	t.Helper()
+	err := write(t, db, func(ctx context.Context, tx *database.Tx) error {
+		_, err := s.SetLimit(ctx, tx, scope, l)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestStore_RefusesALimitThatCannotBe(t *testing.T) {
 	db := databasetest.New(t)
 	s := throttle.NewStore(db)
 	set := func(scope string, l throttle.Limit) error {
-		return write(t, db, func(ctx context.Context, tx *database.Tx) error { return s.SetLimit(ctx, tx, scope, l) })
+		return write(t, db, func(ctx context.Context, tx *database.Tx) error {
+			_, err := s.SetLimit(ctx, tx, scope, l)
+			return err
+		})
 	}
-	if err := set("lane:1", throttle.Limit{}); !errors.Is(err, throttle.ErrScope) {
-		t.Errorf("unknown scope: %v", err)
+	for scope, why := range map[string]string{
+		"": "no such scope", "lanes": "no such scope", "relay": "no such scope", "pool:7": "no such scope", "relay:x": "is no id", "relay:0": "is no id", "campaign:-3": "is no id",
+		"provider:nobody": "is unknown", "domain:a b": "is no domain", "domain:a.example/google": "no slash", "lane:a.example": "is unknown", "lane:a.example/nobody": "is unknown", "lane:/google": "is no domain",
+	} {
+		if err := set(scope, throttle.Limit{}); !errors.Is(err, throttle.ErrScope) || !strings.Contains(err.Error(), why) {
+			t.Errorf("scope %q: %v, want %q", scope, err, why)
+		}
 	}
 	for _, l := range []throttle.Limit{{PerSecond: -1}, {PerMinute: -1}, {PerHour: -1}, {PerDay: -1}, {Connections: -1}} {
 		if err := set(throttle.DefaultScope, l); err == nil || !strings.Contains(err.Error(), "-1 is negative") {
 			t.Errorf("%+v: %v", l, err)
 		}
 	}
-	if l, err := s.Limit(t.Context(), throttle.DefaultScope); err != nil || l != (throttle.Limit{}) {
-		t.Errorf("a refused limit was stored: %+v, %v", l, err)
+	if all, err := s.Limits(t.Context()); err != nil || len(all.Scopes()) != 0 {
+		t.Errorf("a refused limit was stored: %+v, %v", all, err)
+	}
+}
+
+func TestStore_HasOneSpellingOfAScope(t *testing.T) {
+	db := databasetest.New(t)
+	s := throttle.NewStore(db)
+	setLimit(t, db, s, "lane:Bücher.Example/google", throttle.Limit{PerSecond: 3})
+	scope, l, err := s.Limit(t.Context(), "lane:xn--bcher-kva.example/google")
+	if err != nil || scope != "lane:xn--bcher-kva.example/google" || l.PerSecond != 3 {
+		t.Errorf("got %s %+v, %v", scope, l, err)
+	}
+}
+
+func TestLimits_ALaneTakesTheFirstThatIsSet(t *testing.T) {
+	db := databasetest.New(t)
+	s := throttle.NewStore(db)
+	lane := throttle.Lane{Domain: "a.example", Provider: "google"}
+	for _, step := range []struct {
+		scope string
+		limit throttle.Limit
+	}{{"default", throttle.Limit{PerSecond: 1}}, {"provider:google", throttle.Limit{PerSecond: 2}}, {lane.Scope(), throttle.Limit{}}} {
+		setLimit(t, db, s, step.scope, step.limit)
+		all, err := s.Limits(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, from := all.Lane(lane); got != step.limit || from != step.scope {
+			t.Errorf("got %+v from %s, want that of %s", got, from, step.scope)
+		}
+		if got, from := all.Lane(throttle.Lane{Domain: "a.example", Provider: "yahoo"}); got.PerSecond != 1 || from != "default" {
+			t.Errorf("another lane: %+v from %s", got, from)
+		}
+	}
+	if err := write(t, db, func(ctx context.Context, tx *database.Tx) error { return s.DropLimit(ctx, tx, lane.Scope()) }); err != nil {
+		t.Fatal(err)
+	}
+	if all, _ := s.Limits(t.Context()); len(all.Gates(throttle.Passage{Lane: lane, RelayID: 5, CampaignID: 6})) != 1 {
+		t.Errorf("gates: %+v, want the lane's alone", all.Gates(throttle.Passage{Lane: lane, RelayID: 5, CampaignID: 6}))
+	}
+	for _, scope := range []string{"all", "relay:5", "campaign:6", "domain:a.example"} {
+		setLimit(t, db, s, scope, throttle.Limit{PerMinute: 60})
+	}
+	all, err := s.Limits(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	gates := all.Gates(throttle.Passage{Lane: lane, RelayID: 5, CampaignID: 6, Slow: throttle.Limit{PerMinute: 6}})
+	if len(gates) != 5 || throttle.Interval(gates) != 10*time.Second {
+		t.Errorf("gates: %+v, want five, the slowest at one in 10 s", gates)
+	}
+}
+
+func TestLimit_ATenth(t *testing.T) {
+	for _, c := range [][2]throttle.Limit{
+		{{}, {PerMinute: 600}},
+		{{PerSecond: 20}, {PerMinute: 120}},
+		{{PerSecond: 1, PerDay: 1000, Connections: 5}, {PerMinute: 6, PerDay: 100, Connections: 1}},
+		{{PerMinute: 5}, {PerMinute: 1}},
+		{{PerSecond: 10, PerMinute: 60}, {PerMinute: 6}},
+	} {
+		if got := c[0].Tenth(); got != c[1] {
+			t.Errorf("a tenth of %+v: %+v, want %+v", c[0], got, c[1])
+		}
 	}
 }

@@ -9,35 +9,73 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Horizon is how far ahead permits are given: a longer wait hands the batch back.
+// Horizon is the longest wait that is waited for in place: for a longer one a
+// batch is handed back. It is also how long an emptied Redis grants nothing.
 const Horizon = 2 * time.Second
 
-// takeCmd hands out evenly spaced permits.
+// How far ahead permits are given. Where one scope alone limits, what is ahead
+// is taken from nobody else. Where several do, a permit for later in one would
+// keep others out of the next, so there it is much less.
+const (
+	reach       = 250 * time.Millisecond
+	sharedReach = 10 * time.Millisecond
+)
+
+// takeCmd hands out permits that each of the scopes allows.
 //
-//	KEYS[1] next free time of the lane, µs since 1970 (STRING)
-//	ARGV[1] interval µs   ARGV[2] wanted   ARGV[3] horizon µs
-//	Output  {granted, µs from now to the first permit, or to trying again}
+//	KEYS    one for each scope: "next interval mixed" (STRING), µs since 1970,
+//	        µs, µs since 1970: the next free time, the interval by which it
+//	        was counted, until when permits may be later than counted
+//	ARGV[1] wanted          ARGV[2] how far ahead the first may be, µs
+//	ARGV[3] how long the block of permits may last, µs
+//	ARGV[4] horizon, µs     then for each key: interval µs, window µs
+//	Output  {granted, µs from now to the first permit or to the next free time, µs between permits}
+//
+// The scope with the longest interval spaces the permits. The others count
+// each for their own interval from their own next free time, so that other
+// lanes find room between: a permit there is later than counted, by as much
+// as a block may be ahead and last. Their intervals are stretched by that
+// share of the window, so no window of any start holds more than the limit.
 //
 // A missing key means that Redis forgot what it gave out: nothing is granted
-// for a horizon, which is how long old permits may still be used.
+// for a horizon, by when all old permits are void.
 const takeCmd = `
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
-local interval, wanted, horizon = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local next = tonumber(redis.call('GET', KEYS[1]) or '')
-if not next then
-  next = now + horizon
+local wanted, ahead, span, horizon = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local nexts, intervals, mixed = {}, {}, {}
+local first, every, forgot = now, 0, false
+for k = 1, #KEYS do
+  local interval, window = tonumber(ARGV[3 + 2 * k]), tonumber(ARGV[4 + 2 * k])
+  local value = redis.call('GET', KEYS[k])
+  local next, by, late
+  if value then
+    next, by, late = string.match(value, '^(%d+) (%d+) (%d+)$')
+    next, by, late = tonumber(next), tonumber(by), tonumber(late)
+  end
+  if not next or next > now + horizon * 2 + by then
+    redis.call('SET', KEYS[k], string.format('%.0f %d 0', now + horizon, interval), 'PX', math.ceil((horizon * 2 + interval) / 1000) + 60000)
+    next, by, late, forgot = now + horizon, interval, 0, true
+  end
+  if by ~= interval then next = next - by + interval end
+  if next < now then next = now end
+  if late < now then late = 0 end
+  if #KEYS > 1 then late = now + window + ahead + span end
+  local stretched = interval
+  if late > 0 then stretched = math.ceil(interval * (1 + 20000 / window)) end
+  nexts[k], intervals[k], mixed[k] = next, stretched, late
+  if next > first then first = next end
+  if stretched > every then every = stretched end
 end
-if next < now then next = now end
-if next > now + horizon * 2 + interval then next = now + horizon end
-local granted = 0
-if next <= now + horizon then
-  granted = math.floor((now + horizon - next) / interval) + 1
-  if granted > wanted then granted = wanted end
+if forgot or first > now + ahead then return {0, first - now, every} end
+local granted = math.floor(span / every) + 1
+if granted > wanted then granted = wanted end
+for k = 1, #KEYS do
+  local next = nexts[k] + granted * intervals[k]
+  if intervals[k] == every then next = first + granted * every end
+  redis.call('SET', KEYS[k], string.format('%.0f %d %.0f', next - intervals[k] + tonumber(ARGV[3 + 2 * k]), tonumber(ARGV[3 + 2 * k]), mixed[k]), 'PX', math.ceil((next - now + horizon) / 1000) + 60000)
 end
-local after = next + granted * interval
-redis.call('SET', KEYS[1], string.format('%.0f', after), 'PX', math.ceil((after - now + horizon) / 1000) + 60000)
-return {granted, next - now}
+return {granted, first - now, every}
 `
 
 // Limiter hands out permits to send, over all workers together.
@@ -52,8 +90,8 @@ type Limiter struct {
 func NewLimiter(r redis.UniversalClient) *Limiter {
 	return &Limiter{
 		redis: r, script: redis.NewScript(takeCmd),
-		granted:  prometheus.NewCounter(prometheus.CounterOpts{Name: "facteur_permits_granted_total", Help: "Permits to send that lanes with a limit a second or a minute were given."}),
-		waits:    prometheus.NewCounter(prometheus.CounterOpts{Name: "facteur_permits_waits_total", Help: "Times that a lane asked for permits and had to wait."}),
+		granted:  prometheus.NewCounter(prometheus.CounterOpts{Name: "facteur_permits_granted_total", Help: "Permits to send that were given where a scope has a limit a second or a minute."}),
+		waits:    prometheus.NewCounter(prometheus.CounterOpts{Name: "facteur_permits_waits_total", Help: "Times that permits were asked for and there were none yet."}),
 		failures: prometheus.NewCounter(prometheus.CounterOpts{Name: "facteur_permits_failures_total", Help: "Times that Redis gave no answer to the question for permits."}),
 	}
 }
@@ -64,44 +102,64 @@ func (l *Limiter) Metrics() []prometheus.Collector {
 }
 
 // Permits are times at which one message each may begin: the ith at First
-// plus i times Every, and void [Horizon] later. N 0: nothing until First.
+// plus i times Every. N 0: none now; ask again at First.
 type Permits struct {
 	N     int
 	First time.Time
-	Every time.Duration
+	Every time.Duration // 0: there is no limit
 }
 
 // At is the ith permit's time.
 func (p Permits) At(i int) time.Time { return p.First.Add(time.Duration(i) * p.Every) }
 
-// Take asks for up to n permits in a lane. With no limit a second or a minute
-// all are given for now. When Redis does not answer, nothing may begin.
-func (l *Limiter) Take(ctx context.Context, lane int64, limit Limit, n int) (Permits, error) {
-	interval := limit.Interval()
-	now := time.Now()
-	if interval == 0 {
-		return Permits{N: n, First: now}, nil
-	}
-	if interval > Horizon { // only the very next permit can lie within the horizon
-		n = 1
-	}
-	return l.run(ctx, lane, interval, n)
+// Late is how much later than its time a permit may be used. Used later, it
+// would stand beside those of somebody else.
+func (p Permits) Late() time.Duration { return max(50*time.Millisecond, min(p.Every, Horizon)) }
+
+// Void tells whether the time of the ith permit has gone by.
+func (p Permits) Void(i int, now time.Time) bool {
+	return p.Every > 0 && now.Sub(p.At(i)) > p.Late()
 }
 
-func (l *Limiter) run(ctx context.Context, lane int64, interval time.Duration, n int) (Permits, error) {
+// Take asks for up to n permits through the gates. Where none limits a second
+// or a minute all are given for now. When Redis does not answer, nothing may begin.
+func (l *Limiter) Take(ctx context.Context, gates []Gate, n int) (Permits, error) {
+	keys, args := make([]string, 0, len(gates)), make([]any, 4, 4+2*len(gates))
+	for _, g := range gates {
+		every := g.Interval()
+		if every == 0 {
+			continue
+		}
+		window := time.Minute
+		if g.PerSecond > 0 {
+			window = time.Second
+		}
+		keys = append(keys, "facteur:{limit}:"+g.Scope)
+		args = append(args, every.Microseconds(), window.Microseconds())
+	}
+	if len(keys) == 0 {
+		return Permits{N: n, First: time.Now()}, nil
+	}
+	ahead := reach
+	if len(keys) > 1 {
+		ahead = sharedReach
+	}
+	args[0], args[1], args[2], args[3] = n, ahead.Microseconds(), ahead.Microseconds(), Horizon.Microseconds()
 	asked := time.Now()
-	res, err := l.script.Run(ctx, l.redis, []string{fmt.Sprintf("facteur:{limit}:lane:%d", lane)},
-		interval.Microseconds(), n, Horizon.Microseconds()).Int64Slice()
+	res, err := l.script.Run(ctx, l.redis, keys, args...).Int64Slice()
 	if err != nil {
 		l.failures.Inc()
 		return Permits{}, fmt.Errorf("take permits: %w", err)
 	}
 	l.granted.Add(float64(res[0]))
-	// Counted from when the script may have run at the latest, which is now.
-	first := time.Now().Add(time.Duration(res[1]) * time.Microsecond)
-	if res[0] == 0 {
+	p := Permits{N: int(res[0]), Every: time.Duration(res[2]) * time.Microsecond}
+	wait := time.Duration(res[1]) * time.Microsecond
+	if p.N == 0 {
 		l.waits.Inc()
-		first = asked.Add(time.Duration(res[1])*time.Microsecond - Horizon)
+		p.First = asked.Add(max(wait-ahead, time.Millisecond))
+	} else {
+		// Counted from when the script may have run at the latest, which is now.
+		p.First = time.Now().Add(wait)
 	}
-	return Permits{N: int(res[0]), First: first, Every: interval}, nil
+	return p, nil
 }

@@ -1,53 +1,132 @@
 package throttle
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
+	"sync"
 
 	"facteur/internal/database"
 )
 
-// Unlimited is the room of a lane without hourly and daily limits.
+// Unlimited is the room of a gate that counts nothing.
 const Unlimited = math.MaxInt64
 
-// Counted tells whether begins in lanes of this limit must be counted.
-func (l Limit) Counted() bool { return l.PerHour > 0 || l.PerDay > 0 }
+// Begun is whom begins are counted for.
+type Begun struct {
+	Lane       int64 `db:"lane"`
+	CampaignID int64 `db:"campaign_id"` // 0: a letter
+	RelayID    int64 `db:"relay_id"`
+}
 
-// CountBegins adds n begun messages to the lane's current minute, in the
-// transaction that begins them.
-func (s *Store) CountBegins(ctx context.Context, tx *database.Tx, lane, n int64) error {
-	_, err := tx.Exec(ctx, `INSERT INTO lane_minutes (lane, minute, n) VALUES (?, ?, ?) ON CONFLICT (lane, minute) DO UPDATE SET n = lane_minutes.n + excluded.n`,
-		lane, s.db.Now().Unix()/60, n)
+// CountBegins adds begun messages to the current minute, in the transaction
+// that begins them.
+func (s *Store) CountBegins(ctx context.Context, tx *database.Tx, n map[Begun]int64) error {
+	keys := slices.SortedFunc(maps.Keys(n), func(a, b Begun) int { // one order for all
+		return cmp.Or(cmp.Compare(a.Lane, b.Lane), cmp.Compare(a.CampaignID, b.CampaignID), cmp.Compare(a.RelayID, b.RelayID))
+	})
+	minute, shard := s.db.Now().Unix()/60, s.db.Node()
+	err := tx.Each(ctx, `INSERT INTO begun_minutes (minute, lane, campaign_id, relay_id, shard, n) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (minute, lane, campaign_id, relay_id, shard) DO UPDATE SET n = begun_minutes.n + excluded.n`, len(keys),
+		func(i int, p *database.Params) {
+			k := keys[i]
+			p.Set(minute, k.Lane, k.CampaignID, k.RelayID, shard, n[k])
+		}, nil)
 	if err != nil {
-		return fmt.Errorf("count begins of lane %d: %w", lane, err)
+		return fmt.Errorf("count begins: %w", err)
 	}
 	return nil
 }
 
-// Room is how many more messages may be reserved in a lane now, so that no
-// hour and no day of any start holds more than the limit. reserved are those
-// in live batches that have not begun. Whole minutes are counted, so the
-// window is up to a minute longer than asked, never shorter.
-func (s *Store) Room(ctx context.Context, lane int64, l Limit, reserved int64) (int64, error) {
+// Used is what was begun in the last hour and the last 24.
+type Used struct{ Hour, Day int64 }
+
+// Room is how many more may begin under a limit, reserved ones taken off.
+func (u Used) Room(l Limit, reserved int64) int64 {
 	room := int64(Unlimited)
-	minute := s.db.Now().Unix() / 60
-	for _, w := range []struct{ minutes, limit int64 }{{60, l.PerHour}, {24 * 60, l.PerDay}} {
-		if w.limit == 0 {
-			continue
-		}
-		var used int64
-		err := s.q.Get(ctx, &used, `SELECT COALESCE(SUM(n), 0) FROM lane_minutes WHERE lane = ? AND minute >= ?`, lane, minute-w.minutes)
-		if err != nil {
-			return 0, fmt.Errorf("room in lane %d: %w", lane, err)
-		}
-		room = min(room, w.limit-used-reserved)
+	if l.PerHour > 0 {
+		room = min(room, l.PerHour-u.Hour-reserved)
 	}
-	return max(0, room), nil
+	if l.PerDay > 0 {
+		room = min(room, l.PerDay-u.Day-reserved)
+	}
+	return max(0, room)
+}
+
+// Usage is what was begun, by scope.
+type Usage map[Begun]Used
+
+// Of sums up what those have begun whom the scope means.
+func (u Usage) Of(in func(Begun) bool) (sum Used) {
+	for b, n := range u {
+		if in(b) {
+			sum.Hour += n.Hour
+			sum.Day += n.Day
+		}
+	}
+	return sum
+}
+
+// settledMinutes are the latest minutes, which transactions under way may
+// still add to: they are read each time, what is before them once a minute.
+const settledMinutes = 3
+
+// usage remembers what was begun before the latest minutes.
+type usage struct {
+	mu     sync.Mutex
+	minute int64
+	before Usage
+}
+
+// Usage reads what was begun. Whole minutes are counted, so a window is up to
+// a minute longer than an hour or a day, never shorter.
+func (s *Store) Usage(ctx context.Context) (Usage, error) {
+	minute := s.db.Now().Unix() / 60
+	s.usage.mu.Lock()
+	defer s.usage.mu.Unlock()
+	if s.usage.before == nil || s.usage.minute != minute {
+		before, err := s.begun(ctx, minute-24*60, minute-settledMinutes, minute-60)
+		if err != nil {
+			return nil, err
+		}
+		s.usage.before, s.usage.minute = before, minute
+	}
+	all, err := s.begun(ctx, minute-settledMinutes, math.MaxInt64, minute-60)
+	if err != nil {
+		return nil, err
+	}
+	for b, n := range s.usage.before {
+		sum := all[b]
+		all[b] = Used{sum.Hour + n.Hour, sum.Day + n.Day}
+	}
+	return all, nil
+}
+
+// begun sums up the minutes from one (included) to another; hour is where the
+// last hour begins.
+func (s *Store) begun(ctx context.Context, from, to, hour int64) (Usage, error) {
+	var rows []struct {
+		Begun
+		Hour int64 `db:"hour"`
+		Day  int64 `db:"day"`
+	}
+	err := s.q.Select(ctx, &rows, `SELECT lane, campaign_id, relay_id, SUM(CASE WHEN minute >= ? THEN n ELSE 0 END) AS hour, SUM(n) AS day
+		FROM begun_minutes WHERE minute >= ? AND minute < ? GROUP BY lane, campaign_id, relay_id`, hour, from, to)
+	if err != nil {
+		return nil, fmt.Errorf("what was begun: %w", err)
+	}
+	u := make(Usage, len(rows))
+	for _, r := range rows {
+		u[r.Begun] = Used{r.Hour, r.Day}
+	}
+	return u, nil
 }
 
 // PruneMinutes forgets counts that no window reaches any more.
 func (s *Store) PruneMinutes(ctx context.Context) error {
-	_, err := s.db.Exec(ctx, `DELETE FROM lane_minutes WHERE minute < ?`, s.db.Now().Unix()/60-25*60)
+	_, err := s.db.Exec(ctx, `DELETE FROM begun_minutes WHERE minute < ?`, s.db.Now().Unix()/60-25*60)
 	return err
 }

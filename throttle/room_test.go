@@ -29,19 +29,28 @@ func eachAt(t *testing.T, test func(t *testing.T, db *database.DB, now *time.Tim
 	}
 }
 
+// roomOf is the room of a lane under a limit.
+func roomOf(t *testing.T, s *throttle.Store, lane int64, l throttle.Limit, reserved int64) (int64, error) {
+	t.Helper()
+	u, err := s.Usage(t.Context())
+	return u.Of(func(b throttle.Begun) bool { return b.Lane == lane }).Room(l, reserved), err
+}
+
 func TestRoom_CountsWholeHoursAndDaysOfAnyStart(t *testing.T) {
 	eachAt(t, func(t *testing.T, db *database.DB, now *time.Time) {
 		s := throttle.NewStore(db)
 		limit := throttle.Limit{PerHour: 100, PerDay: 250}
 		begin := func(n int64) {
 			t.Helper()
-			if err := write(t, db, func(ctx context.Context, tx *database.Tx) error { return s.CountBegins(ctx, tx, 1, n) }); err != nil {
+			if err := write(t, db, func(ctx context.Context, tx *database.Tx) error {
+				return s.CountBegins(ctx, tx, map[throttle.Begun]int64{{Lane: 1, CampaignID: 7, RelayID: 3}: n})
+			}); err != nil {
 				t.Fatal(err)
 			}
 		}
 		room := func(reserved, want int64) {
 			t.Helper()
-			got, err := s.Room(t.Context(), 1, limit, reserved)
+			got, err := roomOf(t, s, 1, limit, reserved)
 			if err != nil || got != want {
 				t.Fatalf("at %s: room %d, %v, want %d", now.Format("2 Jan 15:04:05"), got, err, want)
 			}
@@ -74,10 +83,10 @@ func TestRoom_CountsWholeHoursAndDaysOfAnyStart(t *testing.T) {
 		*now = now.Add(time.Minute)
 		room(0, 30)
 
-		if got, err := s.Room(t.Context(), 2, limit, 0); err != nil || got != 100 {
+		if got, err := roomOf(t, s, 2, limit, 0); err != nil || got != 100 {
 			t.Errorf("another lane: %d, %v, want 100", got, err)
 		}
-		if got, err := s.Room(t.Context(), 1, throttle.Limit{PerSecond: 1}, 7); err != nil || got != throttle.Unlimited {
+		if got, err := roomOf(t, s, 1, throttle.Limit{PerSecond: 1}, 7); err != nil || got != throttle.Unlimited {
 			t.Errorf("no limit an hour or day: %d, %v", got, err)
 		}
 	})
@@ -86,7 +95,9 @@ func TestRoom_CountsWholeHoursAndDaysOfAnyStart(t *testing.T) {
 func TestPruneMinutes_KeepsWhatAWindowReaches(t *testing.T) {
 	eachAt(t, func(t *testing.T, db *database.DB, now *time.Time) {
 		s := throttle.NewStore(db)
-		if err := write(t, db, func(ctx context.Context, tx *database.Tx) error { return s.CountBegins(ctx, tx, 1, 5) }); err != nil {
+		if err := write(t, db, func(ctx context.Context, tx *database.Tx) error {
+			return s.CountBegins(ctx, tx, map[throttle.Begun]int64{{Lane: 1}: 5})
+		}); err != nil {
 			t.Fatal(err)
 		}
 		for _, c := range []struct {
@@ -98,7 +109,7 @@ func TestPruneMinutes_KeepsWhatAWindowReaches(t *testing.T) {
 			if err := s.PruneMinutes(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if got, err := s.Room(t.Context(), 1, throttle.Limit{PerDay: 10}, 0); err != nil || got != c.want {
+			if got, err := roomOf(t, s, 1, throttle.Limit{PerDay: 10}, 0); err != nil || got != c.want {
 				t.Errorf("%v later: room %d, %v, want %d", c.after, got, err, c.want)
 			}
 			*now = start

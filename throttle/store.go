@@ -11,15 +11,20 @@ type Store struct {
 	q     database.Queryer
 	db    *database.DB
 	lanes *laneCache
+	usage *usage
 }
 
 // NewStore reads and writes db.
 func NewStore(db *database.DB) *Store {
-	return &Store{q: db, db: db, lanes: &laneCache{byName: map[Lane]int64{}, byID: map[int64]Lane{}}}
+	return &Store{q: db, db: db, lanes: &laneCache{byName: map[Lane]int64{}, byID: map[int64]Lane{}}, usage: &usage{}}
 }
 
 // With is the store inside a transaction.
-func (s *Store) With(tx *database.Tx) *Store { return &Store{q: tx, db: s.db, lanes: s.lanes} }
+func (s *Store) With(tx *database.Tx) *Store {
+	joined := *s
+	joined.q = tx
+	return &joined
+}
 
 // laneCache remembers lanes, which never change.
 type laneCache struct {

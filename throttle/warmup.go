@@ -1,0 +1,174 @@
+package throttle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"facteur/internal/database"
+	"facteur/internal/journal"
+)
+
+// WarmupDay is a sending day of a lane that warms up.
+type WarmupDay struct {
+	Lane    int64   `db:"lane"`
+	Date    int64   `db:"date"` // days since 1970 in the domain's zone
+	Number  int     `db:"step"` // from 0
+	Cap     int64   `db:"cap"`
+	Used    int64   `db:"used"`    // begun, letters included
+	Letters int64   `db:"letters"` // of the used
+	Verdict Verdict `db:"verdict"`
+	Reason  string  `db:"reason"`
+	From    int64   `db:"from_at"`  // the day begins, Unix milliseconds
+	Until   int64   `db:"until_at"` // and ends
+}
+
+// Quota is what of the day's cap is taken.
+func (d WarmupDay) Quota(reserved int64) Quota {
+	return Quota{Cap: d.Cap, Used: d.Used, Letters: d.Letters, Reserved: reserved}
+}
+
+// Date is the day of a moment in a zone, counted from 1970, with its
+// beginning and end: 23 to 25 hours where clocks are put forward and back.
+func Date(t time.Time, zone *time.Location) (date int64, from, until time.Time) {
+	y, m, d := t.In(zone).Date()
+	from, until = time.Date(y, m, d, 0, 0, 0, 0, zone), time.Date(y, m, d+1, 0, 0, 0, 0, zone)
+	return time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / (24 * 60 * 60), from, until
+}
+
+const warmupColumns = `lane, date, step, cap, used, letters, verdict, reason, from_at, until_at`
+
+// Today is the lane's day on a date; [database.ErrNotFound] when nothing has
+// opened it yet.
+func (s *Store) Today(ctx context.Context, lane, date int64) (WarmupDay, error) {
+	var d WarmupDay
+	err := s.q.Get(ctx, &d, `SELECT `+warmupColumns+` FROM warmup_days WHERE lane = ? AND date = ?`, lane, date)
+	return d, err
+}
+
+// Todays are the open days that hold a moment (Unix milliseconds), by lane.
+func (s *Store) Todays(ctx context.Context, at int64) (map[int64]WarmupDay, error) {
+	var rows []WarmupDay
+	// A date is at most a day away from that in UTC: by it the few rows are found.
+	date := at / (24 * 60 * 60 * 1000)
+	err := s.q.Select(ctx, &rows, `SELECT `+warmupColumns+` FROM warmup_days WHERE date >= ? AND date <= ? AND from_at <= ? AND until_at > ?`, date-1, date+1, at, at)
+	if err != nil {
+		return nil, fmt.Errorf("days of warm-up: %w", err)
+	}
+	days := make(map[int64]WarmupDay, len(rows))
+	for _, d := range rows {
+		days[d.Lane] = d
+	}
+	return days, nil
+}
+
+// OpenDay gives the lane its step for the day that holds now, once: who asks
+// later gets the same. The step follows from the last day on which it sent.
+func (s *Store) OpenDay(ctx context.Context, tx *database.Tx, lane int64, r Ramp, zone *time.Location) (WarmupDay, error) {
+	date, from, until := Date(s.db.Now(), zone)
+	joined := s.With(tx)
+	if d, err := joined.Today(ctx, lane, date); !errors.Is(err, database.ErrNotFound) {
+		return d, err
+	}
+	last, err := joined.lastSendingDay(ctx, lane, date)
+	if err != nil {
+		return WarmupDay{}, err
+	}
+	step := r.Next(last, date)
+	n, err := tx.Exec(ctx, `INSERT INTO warmup_days (lane, date, step, cap, used, letters, verdict, reason, from_at, until_at, opened_at) VALUES (?, ?, ?, ?, 0, 0, ?, ?, ?, ?, ?)
+		ON CONFLICT (lane, date) DO NOTHING`, lane, date, step.Number, step.Cap, string(step.Verdict), step.Reason, from.UnixMilli(), until.UnixMilli(), s.db.Now().UnixMilli())
+	if err != nil {
+		return WarmupDay{}, fmt.Errorf("open a day of lane %d: %w", lane, err)
+	}
+	if n == 1 {
+		l, err := joined.Lane(ctx, lane)
+		if err != nil {
+			return WarmupDay{}, err
+		}
+		err = journal.Write(ctx, tx, "warmup-"+string(step.Verdict), "lane", lane, map[string]any{
+			"domain": l.Domain, "provider": l.Provider, "date": DayTime(date).Format(time.DateOnly), "step": step.Number + 1, "cap": step.Cap, "reason": step.Reason,
+		})
+		if err != nil {
+			return WarmupDay{}, err
+		}
+	}
+	return joined.Today(ctx, lane, date)
+}
+
+// lastSendingDay is the latest day before a date on which a lane sent, with
+// the answers to its mails; nil when there was none.
+func (s *Store) lastSendingDay(ctx context.Context, lane, before int64) (*SendingDay, error) {
+	var d WarmupDay
+	err := s.q.Get(ctx, &d, `SELECT `+warmupColumns+` FROM warmup_days WHERE lane = ? AND date < ? AND used > 0 ORDER BY date DESC LIMIT 1`, lane, before)
+	if errors.Is(err, database.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("last sending day of lane %d: %w", lane, err)
+	}
+	answers, err := s.answers(ctx, lane, d.From, d.Until)
+	return &SendingDay{Date: d.Date, Step: d.Number, Answers: answers}, err
+}
+
+// Claim locks the day of a batch's reservation for the rest of the
+// transaction and says how many more of its mails may begin: none when the
+// day is over, or has not begun again after a clock went back.
+func (s *Store) Claim(ctx context.Context, tx *database.Tx, lane, date int64) (int64, error) {
+	var d WarmupDay
+	err := tx.Get(ctx, &d, `UPDATE warmup_days SET used = used WHERE lane = ? AND date = ? RETURNING `+warmupColumns, lane, date)
+	if err != nil {
+		return 0, fmt.Errorf("claim of lane %d: %w", lane, err)
+	}
+	if now := s.db.Now().UnixMilli(); now < d.From || now >= d.Until {
+		return 0, nil
+	}
+	return max(0, d.Cap-d.Used), nil
+}
+
+// Use counts n begun mails on a day that was claimed, letters of them.
+func (s *Store) Use(ctx context.Context, tx *database.Tx, lane, date, n, letters int64) error {
+	_, err := tx.Exec(ctx, `UPDATE warmup_days SET used = used + ?, letters = letters + ? WHERE lane = ? AND date = ?`, n, letters, lane, date)
+	if err != nil {
+		return fmt.Errorf("use the cap of lane %d: %w", lane, err)
+	}
+	return nil
+}
+
+// History is a lane's sending days, the newest last.
+func (s *Store) History(ctx context.Context, lane int64, since int64) ([]WarmupDay, error) {
+	var days []WarmupDay
+	err := s.q.Select(ctx, &days, `SELECT `+warmupColumns+` FROM warmup_days WHERE lane = ? AND date >= ? ORDER BY date`, lane, since)
+	return days, err
+}
+
+// LanesOf lists the lanes of a sending domain that have been used, by id.
+func (s *Store) LanesOf(ctx context.Context, domain string) (map[int64]Lane, error) {
+	var rows []struct {
+		ID int64 `db:"id"`
+		Lane
+	}
+	if err := s.q.Select(ctx, &rows, `SELECT id, domain, provider FROM lanes WHERE domain = ?`, domain); err != nil {
+		return nil, err
+	}
+	lanes := make(map[int64]Lane, len(rows))
+	for _, r := range rows {
+		lanes[r.ID] = r.Lane
+	}
+	return lanes, nil
+}
+
+// answers are what came of a lane's mails of a span of time, whole UTC days
+// around it: the days' ends do not matter to a share.
+func (s *Store) answers(ctx context.Context, lane, from, until int64) (Answers, error) {
+	l, err := s.Lane(ctx, lane)
+	if err != nil {
+		return Answers{}, err
+	}
+	rates, err := s.Rates(ctx, RateFilter{From: Day(time.UnixMilli(from)), To: Day(time.UnixMilli(until - 1)), Domain: l.Domain, Provider: l.Provider})
+	if err != nil {
+		return Answers{}, err
+	}
+	r := rates[0]
+	return Answers{Attempts: r.Attempted(), Hard: r.Hard(), Reporting: r.Reporting, Complained: r.Complained}, nil
+}
