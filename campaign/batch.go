@@ -20,6 +20,9 @@ type Batch struct {
 	Session    int64   // the process that executes it
 	Execution  int64   // the execution; asynq may run a task beside itself
 	Members    []int64 // subscriber ids
+	Date       int64   // the day of a warm-up's cap in which its members are reserved; 0: none
+	From       int64   // that day begins, Unix milliseconds
+	Until      int64   // and ends: what has not begun by then is not sent from this batch
 }
 
 type batchRow struct {
@@ -30,12 +33,15 @@ type batchRow struct {
 	Members    string `db:"members"`
 	Session    int64  `db:"session"`
 	Execution  int64  `db:"execution"`
+	Date       int64  `db:"date"`
+	From       int64  `db:"from_at"`
+	Until      int64  `db:"until_at"`
 }
 
-const batchColumns = `id, campaign_id, lane, size, members, session, execution`
+const batchColumns = `id, campaign_id, lane, size, members, session, execution, date, from_at, until_at`
 
 func (r batchRow) batch() (Batch, error) {
-	b := Batch{ID: r.ID, CampaignID: r.CampaignID, Lane: r.Lane, Session: r.Session, Execution: r.Execution}
+	b := Batch{ID: r.ID, CampaignID: r.CampaignID, Lane: r.Lane, Session: r.Session, Execution: r.Execution, Date: r.Date, From: r.From, Until: r.Until}
 	if err := json.Unmarshal([]byte(r.Members), &b.Members); err != nil {
 		return b, fmt.Errorf("batch %d: members: %w", r.ID, err)
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"facteur/internal/database"
-	"facteur/sending"
 	"facteur/throttle"
 )
 
@@ -16,7 +15,7 @@ const (
 	batchSize   = 500  // people in a batch at most
 	shareSize   = 100  // in one of a sender with several relays, which share by the batch
 	aheadTotal  = 6000 // people in all live batches
-	aheadLane   = 2    // batches of a lane that is paced
+	aheadPaced  = 6    // batches of a scope that is paced, each of about half a second
 	probeSize   = 5    // people sent to a relay that is coming back
 	releaseOnce = 8    // batches cut in one transaction
 )
@@ -30,28 +29,24 @@ type Queue interface {
 	Letters(ctx context.Context, ids []int64) error
 }
 
-// live is what is released and not finished, by campaign and lane.
-type live struct {
-	CampaignID int64 `db:"campaign_id"`
-	Lane       int64 `db:"lane"`
-	N          int64 `db:"n"`
-}
-
 // laneWork is one campaign's rows in one lane that a tick may cut from.
 type laneWork struct {
 	campaign int64
 	lane     int64
 	size     int64 // of the next batch
-	room     int64 // how many more may be live
+	room     int64 // how many more may be released
+	day      throttle.WarmupDay
 }
 
 // release cuts batches in turn from the lanes of all running campaigns, so
 // that they share fairly, and offers them to the workers.
 func (s *Scheduler) release(ctx context.Context, campaigns []Campaign) (released int, err error) {
-	work, err := s.work(ctx, campaigns)
-	if err != nil || len(work) == 0 {
+	now, err := s.survey(ctx, campaigns)
+	if err != nil {
 		return 0, err
 	}
+	work := now.work(s.turn)
+	s.turn++
 	for len(work) > 0 {
 		n := min(len(work), releaseOnce)
 		turn := work[:n]
@@ -69,8 +64,7 @@ func (s *Scheduler) release(ctx context.Context, campaigns []Campaign) (released
 					continue
 				}
 				ids = append(ids, id)
-				if w.room -= size; size == w.size && w.room > 0 {
-					w.size = min(w.size, w.room)
+				if w.room -= size; size == min(w.size, w.room+size) && w.room > 0 {
 					again = append(again, w)
 				}
 			}
@@ -87,103 +81,8 @@ func (s *Scheduler) release(ctx context.Context, campaigns []Campaign) (released
 				return released, fmt.Errorf("offer batches: %w", err) // offered again later
 			}
 		}
-		if released*batchSize >= aheadTotal {
-			break
-		}
 	}
 	return released, nil
-}
-
-// work lists where there is something to cut and room for it.
-func (s *Scheduler) work(ctx context.Context, campaigns []Campaign) ([]laneWork, error) {
-	var lives []live
-	if err := s.store.db.Select(ctx, &lives, `SELECT campaign_id, lane, SUM(size) AS n FROM batches GROUP BY campaign_id, lane`); err != nil {
-		return nil, err
-	}
-	total, perLane, perCampaignLane, perCampaign := int64(0), map[int64]int64{}, map[[2]int64]int64{}, map[int64]int64{}
-	for _, l := range lives {
-		total += l.N
-		perLane[l.Lane] += l.N
-		perCampaign[l.CampaignID] += l.N
-		perCampaignLane[[2]int64{l.CampaignID, l.Lane}] = l.N
-	}
-	limit, err := s.store.pace.Limit(ctx, throttle.DefaultScope)
-	if err != nil {
-		return nil, err
-	}
-	share := (aheadTotal - total) / int64(max(1, len(campaigns)))
-	var work []laneWork
-	for _, c := range campaigns {
-		probing, usable, err := s.relays(ctx, c)
-		if err != nil {
-			return nil, err
-		}
-		if usable == 0 {
-			continue
-		}
-		size := int64(batchSize)
-		if usable > 1 {
-			size = shareSize
-		}
-		lanes, err := s.lanesOf(ctx, c)
-		if err != nil {
-			return nil, err
-		}
-		for _, lane := range lanes {
-			w := laneWork{campaign: c.ID, lane: lane, size: size, room: min(share, int64(aheadTotal)/int64(max(1, len(campaigns)))-perCampaign[c.ID])}
-			if probing {
-				w.size, w.room = probeSize, probeSize-perCampaign[c.ID]
-			}
-			if every := limit.Interval(); every > 0 {
-				w.size = min(w.size, max(1, int64(throttle.Horizon/every)))
-				w.room = min(w.room, aheadLane*w.size-perCampaignLane[[2]int64{c.ID, lane}])
-			}
-			if limit.Counted() {
-				room, err := s.store.pace.Room(ctx, lane, limit, perLane[lane])
-				if err != nil {
-					return nil, err
-				}
-				w.room = min(w.room, room)
-			}
-			if w.size = min(w.size, w.room); w.size > 0 {
-				work = append(work, w)
-			}
-			if limit.Counted() { // one cut a tick, so that campaigns in one lane do not both take the same room
-				perLane[lane] += max(0, w.room)
-			}
-		}
-	}
-	return work, nil
-}
-
-// lanesOf lists the campaign's lanes in which rows wait for a batch.
-func (s *Scheduler) lanesOf(ctx context.Context, c Campaign) ([]int64, error) {
-	var lanes []int64
-	err := s.store.db.Select(ctx, &lanes, `SELECT l.lane FROM campaign_lanes l WHERE l.campaign_id = ?
-		AND EXISTS (SELECT 1 FROM deliveries d WHERE d.campaign_id = l.campaign_id AND d.lane = l.lane AND d.wait = 1) ORDER BY l.lane`, c.ID)
-	return lanes, err
-}
-
-// relays tells how many relays of the campaign's sender take mail now, and
-// whether those that do are only coming back.
-func (s *Scheduler) relays(ctx context.Context, c Campaign) (probing bool, usable int, err error) {
-	v, err := s.store.Version(ctx, c.ID, c.Version)
-	if err != nil {
-		return false, 0, err
-	}
-	now := s.store.db.Now().UnixMilli()
-	probing = true
-	for _, id := range v.Sender.RelayIDs {
-		r, err := s.store.senders.Relay(ctx, id)
-		if err != nil {
-			return false, 0, err
-		}
-		if r.Usable(now) {
-			usable++
-			probing = probing && r.State != sending.Healthy
-		}
-	}
-	return probing && usable > 0, usable, nil
 }
 
 // cut makes one batch; id 0 when no row was ready.
@@ -192,7 +91,7 @@ func (s *Scheduler) cut(ctx context.Context, tx *database.Tx, w laneWork) (id, s
 	var members []int64
 	err = tx.Select(ctx, &members, `UPDATE deliveries SET wait = 0, batch_id = ? WHERE campaign_id = ? AND subscriber_id IN
 		(SELECT subscriber_id FROM deliveries WHERE campaign_id = ? AND lane = ? AND wait = 1 ORDER BY rank LIMIT ?) RETURNING subscriber_id`,
-		id, w.campaign, w.campaign, w.lane, w.size)
+		id, w.campaign, w.campaign, w.lane, min(w.size, w.room))
 	if err != nil || len(members) == 0 {
 		return 0, 0, err
 	}
@@ -201,8 +100,8 @@ func (s *Scheduler) cut(ctx context.Context, tx *database.Tx, w laneWork) (id, s
 		return 0, 0, err
 	}
 	now := s.store.db.Now().UnixMilli()
-	_, err = tx.Exec(ctx, `INSERT INTO batches (id, campaign_id, lane, size, members, state, session, execution, released_at, enqueued_at) VALUES (?, ?, ?, ?, ?, 'released', 0, 0, ?, ?)`,
-		id, w.campaign, w.lane, len(members), string(text), now, now)
+	_, err = tx.Exec(ctx, `INSERT INTO batches (id, campaign_id, lane, size, members, state, session, execution, released_at, enqueued_at, date, from_at, until_at) VALUES (?, ?, ?, ?, ?, 'released', 0, 0, ?, ?, ?, ?, ?)`,
+		id, w.campaign, w.lane, len(members), string(text), now, now, w.day.Date, w.day.From, w.day.Until)
 	return id, int64(len(members)), err
 }
 

@@ -34,6 +34,7 @@ type Scheduler struct {
 	nudge    chan struct{}
 	duties   []Duty
 	metrics  *schedulerMetrics
+	turn     int // counts the releases
 
 	mu      sync.Mutex
 	lease   *database.Lease // nil: another leads, or nobody

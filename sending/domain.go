@@ -16,7 +16,9 @@ type Domain struct {
 	ID         int64  `db:"id"`
 	Name       string `db:"name"`        // an A-label, lower case
 	ReturnPath string `db:"return_path"` // the domain of the envelope senders
-	Warmup     string `db:"warmup"`      // conservative, none
+	Warmup     string `db:"warmup"`      // conservative, own, none
+	Ramp       string `db:"ramp"`        // of an own warm-up: the caps of the first sending days, a JSON array
+	Timezone   string `db:"timezone"`    // IANA name of the zone in which its days begin
 	DKIM       bool   `db:"dkim"`
 	CreatedAt  int64  `db:"created_at"`
 	ProbedAt   int64  `db:"probed_at"`  // when we last mailed ourselves by its return path; 0: never
@@ -55,23 +57,19 @@ func (s *Store) CreateDomain(ctx context.Context, tx *database.Tx, d Domain) (Do
 		return Domain{}, invalid("return_path", "%q is not a domain", d.ReturnPath)
 	}
 	d.ReturnPath = a.Domain()
-	switch d.Warmup {
-	case "":
-		d.Warmup = "conservative"
-	case "conservative", "none":
-	default:
-		return Domain{}, invalid("warmup", "%q is unknown: want conservative or none", d.Warmup)
+	if err := d.checkWarmup(); err != nil {
+		return Domain{}, err
 	}
 	d.ID, d.CreatedAt = s.db.NewID(), s.db.Now().UnixMilli()
-	_, err = tx.Exec(ctx, `INSERT INTO domains (id, name, return_path, warmup, dkim, created_at) VALUES (?, ?, ?, ?, ?, ?)`,
-		d.ID, d.Name, d.ReturnPath, d.Warmup, d.DKIM, d.CreatedAt)
+	_, err = tx.Exec(ctx, `INSERT INTO domains (id, name, return_path, warmup, ramp, timezone, dkim, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		d.ID, d.Name, d.ReturnPath, d.Warmup, d.Ramp, d.Timezone, d.DKIM, d.CreatedAt)
 	if err != nil {
 		return Domain{}, fmt.Errorf("domain %s: %w", d.Name, err)
 	}
 	return d, journal.Write(ctx, tx, "create", "domain", d.ID, map[string]any{"name": d.Name})
 }
 
-const domainColumns = `id, name, return_path, warmup, dkim, created_at, probed_at, inbound_at`
+const domainColumns = `id, name, return_path, warmup, ramp, timezone, dkim, created_at, probed_at, inbound_at`
 
 // Domain finds a domain by id.
 func (s *Store) Domain(ctx context.Context, id int64) (Domain, error) {

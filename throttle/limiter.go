@@ -28,7 +28,8 @@ const (
 //	        was counted, until when permits may be later than counted
 //	ARGV[1] wanted          ARGV[2] how far ahead the first may be, µs
 //	ARGV[3] how long the block of permits may last, µs
-//	ARGV[4] horizon, µs     then for each key: interval µs, window µs
+//	ARGV[4] horizon, µs     ARGV[5] 1: whatever else waits, the next is ours
+//	then for each key: interval µs, window µs
 //	Output  {granted, µs from now to the first permit or to the next free time, µs between permits}
 //
 // The scope with the longest interval spaces the permits. The others count
@@ -43,10 +44,11 @@ const takeCmd = `
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
 local wanted, ahead, span, horizon = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local urgent = ARGV[5] == '1'
 local nexts, intervals, mixed = {}, {}, {}
 local first, every, forgot = now, 0, false
 for k = 1, #KEYS do
-  local interval, window = tonumber(ARGV[3 + 2 * k]), tonumber(ARGV[4 + 2 * k])
+  local interval, window = tonumber(ARGV[4 + 2 * k]), tonumber(ARGV[5 + 2 * k])
   local value = redis.call('GET', KEYS[k])
   local next, by, late
   if value then
@@ -60,7 +62,7 @@ for k = 1, #KEYS do
   if by ~= interval then next = next - by + interval end
   if next < now then next = now end
   if late < now then late = 0 end
-  if #KEYS > 1 then late = now + window + ahead + span end
+  if #KEYS > 1 then late = now + window + 20000 end
   local stretched = interval
   if late > 0 then stretched = math.ceil(interval * (1 + 20000 / window)) end
   nexts[k], intervals[k], mixed[k] = next, stretched, late
@@ -72,8 +74,8 @@ local granted = math.floor(span / every) + 1
 if granted > wanted then granted = wanted end
 for k = 1, #KEYS do
   local next = nexts[k] + granted * intervals[k]
-  if intervals[k] == every then next = first + granted * every end
-  redis.call('SET', KEYS[k], string.format('%.0f %d %.0f', next - intervals[k] + tonumber(ARGV[3 + 2 * k]), tonumber(ARGV[3 + 2 * k]), mixed[k]), 'PX', math.ceil((next - now + horizon) / 1000) + 60000)
+  if urgent or intervals[k] == every then next = first + granted * every end
+  redis.call('SET', KEYS[k], string.format('%.0f %d %.0f', next - intervals[k] + tonumber(ARGV[4 + 2 * k]), tonumber(ARGV[4 + 2 * k]), mixed[k]), 'PX', math.ceil((next - now + horizon) / 1000) + 60000)
 end
 return {granted, first - now, every}
 `
@@ -124,7 +126,17 @@ func (p Permits) Void(i int, now time.Time) bool {
 // Take asks for up to n permits through the gates. Where none limits a second
 // or a minute all are given for now. When Redis does not answer, nothing may begin.
 func (l *Limiter) Take(ctx context.Context, gates []Gate, n int) (Permits, error) {
-	keys, args := make([]string, 0, len(gates)), make([]any, 4, 4+2*len(gates))
+	return l.take(ctx, gates, n, false)
+}
+
+// TakeNext asks for one permit ahead of whoever waits: for a letter. It may be
+// as far ahead as a [Horizon].
+func (l *Limiter) TakeNext(ctx context.Context, gates []Gate) (Permits, error) {
+	return l.take(ctx, gates, 1, true)
+}
+
+func (l *Limiter) take(ctx context.Context, gates []Gate, n int, urgent bool) (Permits, error) {
+	keys, args := make([]string, 0, len(gates)), make([]any, 5, 5+2*len(gates))
 	for _, g := range gates {
 		every := g.Interval()
 		if every == 0 {
@@ -144,7 +156,12 @@ func (l *Limiter) Take(ctx context.Context, gates []Gate, n int) (Permits, error
 	if len(keys) > 1 {
 		ahead = sharedReach
 	}
-	args[0], args[1], args[2], args[3] = n, ahead.Microseconds(), ahead.Microseconds(), Horizon.Microseconds()
+	span := ahead
+	args[4] = 0
+	if urgent {
+		ahead, args[4] = Horizon, 1
+	}
+	args[0], args[1], args[2], args[3] = n, ahead.Microseconds(), span.Microseconds(), Horizon.Microseconds()
 	asked := time.Now()
 	res, err := l.script.Run(ctx, l.redis, keys, args...).Int64Slice()
 	if err != nil {

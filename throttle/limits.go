@@ -60,6 +60,22 @@ type Gate struct {
 	Limit
 }
 
+// Counted tells whether any limit counts hours or days.
+func (l Limits) Counted() bool {
+	for _, limit := range l.set {
+		if limit.Counted() {
+			return true
+		}
+	}
+	return false
+}
+
+// Of tells whether mail of a campaign (0: a letter) in a lane by a relay passes the gate.
+func (g Gate) Of(lane Lane, campaignID, relayID int64) bool {
+	return g.Scope == AllScope || g.Scope == DomainScope(lane.Domain) || g.Scope == lane.Scope() ||
+		campaignID != 0 && g.Scope == CampaignScope(campaignID) || relayID != 0 && g.Scope == RelayScope(relayID)
+}
+
 // Passage names the scopes that a message passes.
 type Passage struct {
 	Lane       Lane

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 
 	"facteur/internal/database"
@@ -123,6 +124,37 @@ func (s *Store) begun(ctx context.Context, from, to, hour int64) (Usage, error) 
 		u[r.Begun] = Used{r.Hour, r.Day}
 	}
 	return u, nil
+}
+
+// Rooms locks the limits of scopes for the rest of the transaction and reads
+// how many more each of them lets through: counted as it commits, so that two
+// processes never share the last place.
+func (s *Store) Rooms(ctx context.Context, tx *database.Tx, gates map[string]Gate) (map[string]int64, error) {
+	joined := s.With(tx)
+	for _, scope := range slices.Sorted(maps.Keys(gates)) {
+		query, args := `UPDATE limits SET updated_at = updated_at WHERE scope = ?`, []any{scope}
+		if domain, provider, ok := strings.Cut(strings.TrimPrefix(scope, laneScope+":"), "/"); ok { // its limit may be that of a wider scope
+			query, args = `UPDATE lanes SET provider = provider WHERE domain = ? AND provider = ?`, []any{domain, provider}
+		}
+		if _, err := tx.Exec(ctx, query, args...); err != nil {
+			return nil, fmt.Errorf("lock the limit of %s: %w", scope, err)
+		}
+	}
+	used, err := joined.Usage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := map[int64]Lane{}
+	for b := range used {
+		if names[b.Lane], err = joined.Lane(ctx, b.Lane); err != nil {
+			return nil, err
+		}
+	}
+	rooms := make(map[string]int64, len(gates))
+	for scope, g := range gates {
+		rooms[scope] = used.Of(func(b Begun) bool { return g.Of(names[b.Lane], b.CampaignID, b.RelayID) }).Room(g.Limit, 0)
+	}
+	return rooms, nil
 }
 
 // PruneMinutes forgets counts that no window reaches any more.

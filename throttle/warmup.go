@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"facteur/internal/database"
@@ -94,6 +96,42 @@ func (s *Store) OpenDay(ctx context.Context, tx *database.Tx, lane int64, r Ramp
 		}
 	}
 	return joined.Today(ctx, lane, date)
+}
+
+// Day is the lane's day that holds now: the open one, or what it would be if
+// its first mail came now. Lane 0 has never sent.
+func (s *Store) Day(ctx context.Context, lane int64, r Ramp, zone *time.Location) (WarmupDay, error) {
+	date, from, until := Date(s.db.Now(), zone)
+	if d, err := s.Today(ctx, lane, date); !errors.Is(err, database.ErrNotFound) {
+		return d, err
+	}
+	last, err := s.lastSendingDay(ctx, lane, date)
+	step := r.Next(last, date)
+	return WarmupDay{Lane: lane, Date: date, Number: step.Number, Cap: step.Cap, Verdict: step.Verdict, Reason: step.Reason, From: from.UnixMilli(), Until: until.UnixMilli()}, err
+}
+
+// Recap lets today's caps of a domain follow a ramp that was changed. What is
+// used already stays used.
+func (s *Store) Recap(ctx context.Context, tx *database.Tx, domain string, r Ramp) error {
+	joined := s.With(tx)
+	lanes, err := joined.LanesOf(ctx, domain)
+	if err != nil {
+		return err
+	}
+	days, err := joined.Todays(ctx, s.db.Now().UnixMilli())
+	if err != nil {
+		return err
+	}
+	for _, id := range slices.Sorted(maps.Keys(lanes)) {
+		d, ok := days[id]
+		if !ok {
+			continue
+		}
+		if _, err := tx.Exec(ctx, `UPDATE warmup_days SET cap = ? WHERE lane = ? AND date = ?`, r.Cap(d.Number), id, d.Date); err != nil {
+			return fmt.Errorf("cap of lane %d: %w", id, err)
+		}
+	}
+	return nil
 }
 
 // lastSendingDay is the latest day before a date on which a lane sent, with

@@ -28,19 +28,16 @@ type batch struct {
 	ctx         context.Context // ends when no more may begin
 	made        *composition
 	line        *line
-	limit       throttle.Limit
-	provider    string
+	lane        throttle.Lane
 	onUncertain string
 
 	mu      sync.Mutex
 	out     int         // handed to connections and not ended
 	back    []*delivery // returned with their body unbegun
 	unbegun []int64     // once executed: those whose body did not begin
-	handed  time.Time   // when the last delivery was handed over
 	changed chan struct{}
 	unsure  atomic.Bool     // some answer could not be written
 	places  []chan struct{} // that it holds of its line's
-	slots   chan struct{}   // the lane's limit of messages in dialogue; nil: none
 }
 
 // runBatch executes a batch to its end. It never fails the task: what cannot
@@ -96,7 +93,7 @@ func (b *batch) execute() (notBefore int64, err error) {
 	if b.line, again, err = w.lines.pick(ctx, b.made.version.Sender.RelayIDs, len(b.Members)); err != nil || b.line == nil {
 		return again, err
 	}
-	unpaced := b.limit.Interval() == 0
+	unpaced := throttle.Interval(b.gates()) == 0
 	if unpaced && !b.enter(b.line.loaded) {
 		return 0, nil
 	}
@@ -146,18 +143,16 @@ func (b *batch) prepare(ctx context.Context) error {
 	if b.made, err = w.composer.of(ctx, c.ID, c.Version); err != nil {
 		return err
 	}
-	lane, err := w.pace.Lane(ctx, b.Lane)
-	if err != nil {
+	if b.lane, err = w.pace.Lane(ctx, b.Lane); err != nil {
 		return err
 	}
-	b.provider = lane.Provider
-	if b.limit, err = w.pace.Limit(ctx, throttle.DefaultScope); err != nil {
-		return err
-	}
-	if b.limit.Connections > 0 {
-		b.slots = w.laneSlots(b.Lane, b.limit.Connections)
-	}
-	return nil
+	return w.readPace(ctx)
+}
+
+// gates are the limits that its messages pass now.
+func (b *batch) gates() []throttle.Gate {
+	d := delivery{batch: b, row: campaign.Delivery{CampaignID: b.CampaignID}}
+	return b.worker.limits().Gates(d.passage())
 }
 
 // meet joins the rows with their people.
@@ -207,7 +202,9 @@ func (b *batch) meet(ctx context.Context, rows []campaign.Delivery) ([]*delivery
 // the rest may be tried.
 func (b *batch) feed(todo []*delivery) (notBefore int64) {
 	for len(todo) > 0 && b.goOn() {
-		permits, err := b.worker.limiter.Take(b.ctx, b.Lane, b.limit, len(todo))
+		pace := b.worker.pacing.Load()
+		gates := b.gates()
+		permits, err := b.worker.limiter.Take(b.ctx, gates, len(todo))
 		if err != nil {
 			if b.ctx.Err() == nil {
 				b.worker.log.Warn("no permits", "lane", b.Lane, "error", err)
@@ -216,15 +213,18 @@ func (b *batch) feed(todo []*delivery) (notBefore int64) {
 			break
 		}
 		if permits.N == 0 {
-			if time.Until(permits.First) > throttle.Horizon {
-				notBefore = permits.First.UnixMilli()
+			if wait := time.Until(permits.First); wait > throttle.Horizon {
+				notBefore = b.worker.db.Now().Add(wait).UnixMilli()
 				break
 			}
 			b.sleep(permits.First)
 			continue
 		}
-		n, err := b.use(permits, todo)
+		n, err := b.use(permits, gates, pace, todo)
 		todo = todo[n:]
+		if errors.Is(err, throttle.ErrFull) {
+			notBefore = b.worker.db.Now().Add(time.Second).UnixMilli()
+		}
 		if err != nil {
 			break
 		}
@@ -238,32 +238,30 @@ func (b *batch) feed(todo []*delivery) (notBefore int64) {
 	return notBefore
 }
 
-// use spends permits on the first deliveries and returns how many were handed over.
-func (b *batch) use(permits throttle.Permits, todo []*delivery) (int, error) {
+// use spends permits on the first deliveries and returns how many were handed
+// over. Permits whose time has gone by, as when this process was held up, and
+// those of limits that have changed since, are left.
+func (b *batch) use(permits throttle.Permits, gates []throttle.Gate, pace *pacing, todo []*delivery) (int, error) {
 	for i := range permits.N {
 		if permits.Every > 0 {
 			b.sleep(permits.At(i))
-			b.sleep(b.handed.Add(permits.Every)) // what was held up is not made up for in a burst
-			if time.Since(permits.At(i)) > throttle.Horizon {
-				return i, nil // void: this process was held up
+			if permits.Void(i, time.Now()) || b.worker.pacing.Load() != pace {
+				return i, nil
 			}
 		}
 		if !b.goOn() {
 			return i, context.Canceled
 		}
-		if b.slots != nil {
-			select {
-			case b.slots <- struct{}{}:
-			case <-b.ctx.Done():
-				return i, b.ctx.Err()
-			}
+		release, err := b.worker.leases.Acquire(b.ctx, gates)
+		if err != nil {
+			return i, err
 		}
+		todo[i].release = release
 		b.count(1)
-		b.handed = time.Now()
-		todo[i].permitted = b.handed
+		todo[i].permitted = time.Now()
 		if err := b.line.pool.Send(b.ctx, todo[i], false); err != nil {
 			b.count(-1)
-			b.free()
+			todo[i].free()
 			return i, err
 		}
 	}
@@ -272,7 +270,13 @@ func (b *batch) use(permits throttle.Permits, todo []*delivery) (int, error) {
 
 // goOn tells whether more of the batch may be handed over.
 func (b *batch) goOn() bool {
-	return b.ctx.Err() == nil && b.worker.process.Alive() && !b.worker.halted(b.CampaignID)
+	return b.ctx.Err() == nil && b.worker.process.Alive() && !b.worker.halted(b.CampaignID) && b.today()
+}
+
+// today tells whether it still is the day of whose cap its members are reserved.
+func (b *batch) today() bool {
+	now := b.worker.db.Now().UnixMilli()
+	return b.Date == 0 || b.From <= now && now < b.Until
 }
 
 func (b *batch) sleep(until time.Time) {
@@ -294,15 +298,9 @@ func (b *batch) count(n int) {
 	b.mu.Unlock()
 }
 
-func (b *batch) free() {
-	if b.slots != nil {
-		<-b.slots
-	}
-}
-
 // end notes that a delivery has an answer.
-func (b *batch) end(*delivery) {
-	b.free()
+func (b *batch) end(d *delivery) {
+	d.free()
 	b.mu.Lock()
 	b.out--
 	b.mu.Unlock()
@@ -311,7 +309,7 @@ func (b *batch) end(*delivery) {
 
 // give takes back a delivery that may be tried again.
 func (b *batch) give(d *delivery) {
-	b.free()
+	d.free()
 	b.mu.Lock()
 	b.out--
 	b.back = append(b.back, d)
@@ -358,9 +356,6 @@ func (b *batch) again() []*delivery {
 func (b *batch) postpone(lost []*delivery) {
 	for _, d := range lost {
 		b.count(1)
-		if b.slots != nil {
-			b.slots <- struct{}{}
-		}
 		b.worker.recorder.turn(b.line, []smtp.Ended{{Mail: d, Result: smtp.Result{Stage: smtp.Rcpt, Err: smtp.ErrLost}}}, nil)
 	}
 }

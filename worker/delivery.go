@@ -7,6 +7,7 @@ import (
 	"facteur/internal/address"
 	"facteur/sending"
 	"facteur/subscribers"
+	"facteur/throttle"
 	"facteur/unsubscribe"
 )
 
@@ -20,6 +21,8 @@ type delivery struct {
 	at     time.Time // the Date of every attempt
 	tries  int       // connections lost before its body
 	ended  bool      // settled or skipped: nothing to return
+
+	release func() // of the places it takes among limited connections; nil: none
 
 	permitted, begun time.Time               // for the metrics, as is the next
 	became           campaign.DeliveryStatus // by its answer
@@ -44,12 +47,12 @@ func (d *delivery) Envelope() (from, to string, utf8 bool) {
 // closing the connection.
 func (d *delivery) Ready() bool {
 	w := d.batch.worker
-	if !w.process.Alive() || w.halted(d.row.CampaignID) || d.batch.ctx.Err() != nil {
+	if !w.process.Alive() || w.halted(d.row.CampaignID) || d.batch.ctx.Err() != nil || !d.batch.today() {
 		d.batch.give(d)
 		return false
 	}
 	if w.noes.Has(d.row.SubscriberID) && w.recorder.left(d) {
-		w.recorder.metrics.skipped.WithLabelValues(d.batch.provider).Inc()
+		w.recorder.metrics.skipped.WithLabelValues(d.batch.lane.Provider).Inc()
 		d.batch.end(d)
 		return false
 	}
@@ -78,12 +81,25 @@ func (d *delivery) Return(error) {
 	d.batch.give(d)
 }
 
+// free gives its places among limited connections to others.
+func (d *delivery) free() {
+	if d.release != nil {
+		d.release()
+		d.release = nil
+	}
+}
+
+// passage names the scopes whose limits it passes.
+func (d *delivery) passage() throttle.Passage {
+	return throttle.Passage{Lane: d.batch.lane, CampaignID: d.row.CampaignID, RelayID: d.batch.line.relay.ID}
+}
+
 // attempt is the begin of this delivery.
 func (d *delivery) attempt() campaign.Attempt {
 	b := d.batch
 	return campaign.Attempt{
 		CampaignID: d.row.CampaignID, SubscriberID: d.row.SubscriberID, BatchID: b.ID, Execution: b.Execution,
-		Number: d.row.Attempts + 1, RelayID: b.line.relay.ID, Provider: b.provider, FirstAt: d.at.UnixMilli(),
+		Number: d.row.Attempts + 1, RelayID: b.line.relay.ID, Provider: b.lane.Provider, FirstAt: d.at.UnixMilli(),
 	}
 }
 
@@ -101,7 +117,7 @@ func (d *delivery) settled(begun bool, o sending.Outcome, patience campaign.Pati
 	o.Text = sending.Anonymous(sending.Anonymous(o.Text, d.to.Wire()), d.person.Email)
 	return campaign.Settled{
 		CampaignID: row.CampaignID, SubscriberID: row.SubscriberID, BatchID: d.batch.ID, Attempt: row.Attempts, Unbegun: !begun,
-		RelayID: d.batch.line.relay.ID, Provider: d.batch.provider, First: row.Attempts == 1, Doubts: row.Doubts, Outcome: o,
+		RelayID: d.batch.line.relay.ID, Provider: d.batch.lane.Provider, First: row.Attempts == 1, Doubts: row.Doubts, Outcome: o,
 		Next: next,
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"facteur/internal/database"
 	"facteur/sending"
 	"facteur/sending/smtp"
+	"facteur/throttle"
 	"facteur/unsubscribe"
 
 	"github.com/hibiken/asynq"
@@ -23,6 +24,9 @@ type letterMail struct {
 	line      *line
 	execution int64
 	to        address.Address
+	lane      throttle.Lane
+	laneID    int64
+	date      int64     // the day of a warm-up's cap that it counts in; 0: none
 	result    chan bool // true: it has an answer; false: its body never began
 }
 
@@ -107,10 +111,81 @@ func (w *Worker) sendLetter(l sending.Letter, execution int64) (answered bool, a
 	if m.line, again, err = w.lines.pick(ctx, m.sender.RelayIDs, 1); err != nil || m.line == nil {
 		return false, again, err
 	}
+	if again, err = m.count(ctx); err != nil || again != 0 {
+		return false, again, err
+	}
+	if err := w.readPace(ctx); err != nil {
+		return false, 0, err
+	}
+	gates := w.limits().Gates(m.passage())
+	if again, err = w.permit(gates); err != nil || again != 0 {
+		return false, again, err
+	}
+	release, err := w.leases.Acquire(w.draining, gates)
+	if err != nil {
+		return false, 0, nil // no connection is free; it asks again
+	}
+	if release != nil {
+		defer release()
+	}
 	if err := m.line.pool.Send(w.draining, m, true); err != nil {
 		return false, 0, nil // the relay rests, or this process ends
 	}
 	return <-m.result, 0, nil
+}
+
+// passage names the scopes whose limits it passes.
+func (m *letterMail) passage() throttle.Passage {
+	return throttle.Passage{Lane: m.lane, RelayID: m.line.relay.ID}
+}
+
+// count finds the lane that a letter counts in, and its day of warm-up. When
+// that day's cap is spent, it says when to ask again (Unix milliseconds).
+func (m *letterMail) count(ctx context.Context) (again int64, err error) {
+	w := m.worker
+	domain, err := w.senders.DomainByName(ctx, m.sender.Domain)
+	if err != nil {
+		return 0, err
+	}
+	ramp, err := campaign.RampOf(domain)
+	if err != nil {
+		return 0, err
+	}
+	m.lane = throttle.Lane{Domain: domain.Name, Provider: throttle.ProviderOf(m.to.Domain())}
+	err = w.db.Write(ctx, func(tx *database.Tx) error {
+		if m.laneID, err = w.pace.LaneID(ctx, tx, m.lane); err != nil || ramp.None() {
+			return err
+		}
+		day, err := w.pace.OpenDay(ctx, tx, m.laneID, ramp, domain.Zone())
+		if m.date = day.Date; day.Used >= day.Cap {
+			again = day.Until
+		}
+		return err
+	})
+	return again, err
+}
+
+// permit waits for the next permit, ahead of the batches; for a long wait it
+// says when to ask again (Unix milliseconds).
+func (w *Worker) permit(gates []throttle.Gate) (again int64, err error) {
+	for w.draining.Err() == nil {
+		p, err := w.limiter.TakeNext(w.draining, gates)
+		if err != nil {
+			return 0, err
+		}
+		wait := time.Until(p.First)
+		if p.N == 0 && wait > throttle.Horizon {
+			return w.db.Now().Add(wait).UnixMilli(), nil
+		}
+		select {
+		case <-time.After(wait):
+		case <-w.draining.Done():
+		}
+		if p.N == 1 {
+			break
+		}
+	}
+	return 0, w.draining.Err()
 }
 
 var (

@@ -73,10 +73,10 @@ func (m *metrics) committed(asked time.Time, group []*turn) {
 		d, ok := t.next.(*delivery)
 		switch {
 		case ok && t.ok:
-			m.provider(d.batch.provider).begun.Inc()
+			m.provider(d.batch.lane.Provider).begun.Inc()
 			d.begun = now
 		case ok && d.ended:
-			m.provider(d.batch.provider).skipped.Inc()
+			m.provider(d.batch.lane.Provider).skipped.Inc()
 		}
 	}
 }
@@ -94,9 +94,9 @@ func (m *metrics) ended(t *turn, relay *relaySeries, e smtp.Ended, o sending.Out
 		return
 	}
 	if d.became == campaign.Accepted {
-		m.provider(d.batch.provider).sent.Inc()
+		m.provider(d.batch.lane.Provider).sent.Inc()
 	} else {
-		m.settled.WithLabelValues(d.batch.provider, string(d.became), string(o.Class)).Inc()
+		m.settled.WithLabelValues(d.batch.lane.Provider, string(d.became), string(o.Class)).Inc()
 	}
 	if e.Begun && !d.begun.IsZero() {
 		m.dialogue.Observe(t.at.Sub(d.begun).Seconds())

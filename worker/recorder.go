@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"maps"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,6 +32,7 @@ type Recorder struct {
 	patience  campaign.Patience
 	log       *slog.Logger
 	metrics   *metrics
+	limits    func() throttle.Limits
 	turns     chan *turn
 	spare     sync.Pool    // of *turn: there is one for each message
 	failing   atomic.Int64 // since when the database takes nothing, Unix milliseconds; 0: it does
@@ -48,6 +47,7 @@ type Recorder struct {
 	events   []feedback.Event
 	rates    throttle.RateTally
 	waiting  []*turn
+	letters  []*turn
 	attempts []campaign.Attempt
 	asks     []subscribers.Ask
 }
@@ -340,7 +340,7 @@ func (r *Recorder) rested(ctx context.Context, tx *database.Tx, t *turn, now tim
 
 // begin asks every guard and begins those whom all let pass.
 func (r *Recorder) begin(ctx context.Context, tx *database.Tx, group []*turn, tally campaign.Tally) error {
-	waiting := r.waiting[:0]
+	waiting, letters := r.waiting[:0], r.letters[:0]
 	for _, t := range group {
 		t.ok = false
 		switch m := t.next.(type) {
@@ -348,21 +348,51 @@ func (r *Recorder) begin(ctx context.Context, tx *database.Tx, group []*turn, ta
 			m.ended = false
 			waiting = append(waiting, t)
 		case *letterMail:
-			if err := r.beginLetter(ctx, tx, t, m); err != nil {
-				return err
-			}
+			letters = append(letters, t)
 		}
 	}
-	r.waiting = waiting
-	if len(waiting) == 0 || !r.process.Alive() {
+	r.waiting, r.letters = waiting, letters
+	if len(waiting)+len(letters) == 0 || !r.process.Alive() {
 		return nil
 	}
 	waiting, err := r.allowed(ctx, tx, waiting)
-	if err != nil || len(waiting) == 0 {
+	if err != nil {
 		return err
 	}
-	if waiting, err = r.lastGate(ctx, tx, waiting, tally); err != nil || len(waiting) == 0 {
+	if waiting, err = r.lastGate(ctx, tx, waiting, tally); err != nil {
 		return err
+	}
+	if len(waiting)+len(letters) == 0 {
+		return nil
+	}
+	caps, err := r.claim(ctx, tx, letters, waiting)
+	if err != nil {
+		return err
+	}
+	for _, t := range letters {
+		if m := t.next.(*letterMail); caps.pass(m.passage(), m.date) {
+			if err := r.beginLetter(ctx, tx, t, m); err != nil {
+				return err
+			}
+			caps.begun(m.passage(), m.date, t.ok)
+		}
+	}
+	kept := waiting[:0]
+	for _, t := range waiting {
+		if d := t.next.(*delivery); caps.pass(d.passage(), d.batch.Date) {
+			kept = append(kept, t)
+		}
+	}
+	if err := r.beginDeliveries(ctx, tx, kept, tally, caps); err != nil {
+		return err
+	}
+	return caps.count(ctx, tx, r.pace)
+}
+
+// beginDeliveries marks the attempts of those whom all guards let pass.
+func (r *Recorder) beginDeliveries(ctx context.Context, tx *database.Tx, waiting []*turn, tally campaign.Tally, caps *claims) error {
+	if len(waiting) == 0 {
+		return nil
 	}
 	r.attempts = r.attempts[:0]
 	for _, t := range waiting {
@@ -372,23 +402,19 @@ func (r *Recorder) begin(ctx context.Context, tx *database.Tx, group []*turn, ta
 	if err != nil {
 		return err
 	}
-	lanes := map[int64]int64{}
 	for i, t := range waiting {
+		d := t.next.(*delivery)
 		t.ok = begun[i]
-		if b := t.next.(*delivery).batch; begun[i] && b.limit.Counted() {
-			lanes[b.Lane]++
-		}
-	}
-	for _, lane := range slices.Sorted(maps.Keys(lanes)) { // one order for all
-		if err := r.pace.CountBegins(ctx, tx, lane, lanes[lane]); err != nil {
-			return err
-		}
+		caps.begun(d.passage(), d.batch.Date, begun[i])
 	}
 	return nil
 }
 
 // allowed keeps the turns whose execution may begin messages.
 func (r *Recorder) allowed(ctx context.Context, tx *database.Tx, waiting []*turn) ([]*turn, error) {
+	if len(waiting) == 0 {
+		return nil, nil
+	}
 	at := map[*batch]int{}
 	var executions []campaign.Batch
 	for _, t := range waiting {
@@ -413,6 +439,9 @@ func (r *Recorder) allowed(ctx context.Context, tx *database.Tx, waiting []*turn
 
 // lastGate keeps the turns whose person may be mailed, and skips the others for good.
 func (r *Recorder) lastGate(ctx context.Context, tx *database.Tx, waiting []*turn, tally campaign.Tally) ([]*turn, error) {
+	if len(waiting) == 0 {
+		return nil, nil
+	}
 	r.asks = r.asks[:0]
 	for _, t := range waiting {
 		r.asks = append(r.asks, t.next.(*delivery).ask())
@@ -441,9 +470,6 @@ func (r *Recorder) lastGate(ctx context.Context, tx *database.Tx, waiting []*tur
 }
 
 func (r *Recorder) beginLetter(ctx context.Context, tx *database.Tx, t *turn, m *letterMail) error {
-	if !r.process.Alive() {
-		return nil
-	}
 	if _, err := r.campaigns.With(tx).Stopped(ctx); !errors.Is(err, database.ErrNotFound) {
 		return err
 	}

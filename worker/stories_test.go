@@ -169,7 +169,8 @@ func TestLimit_NeverMoreThanItsNumberInAnySecond(t *testing.T) {
 	s := box(t, sandbox.Options{Keep: -1})
 	e := start(t, databasetest.New(t))
 	e.write(func(ctx context.Context, tx *database.Tx) error {
-		return e.pace.SetLimit(ctx, tx, throttle.DefaultScope, throttle.Limit{PerSecond: 50, Connections: 2})
+		_, err := e.pace.SetLimit(ctx, tx, throttle.DefaultScope, throttle.Limit{PerSecond: 50, Connections: 2})
+		return err
 	})
 	id := e.launch(e.sender(s, 10), e.list("all", addresses("person", 200)...))
 	e.sent(id, 60*time.Second)
@@ -192,7 +193,8 @@ func TestLimit_HourIsCountedInTheDatabase(t *testing.T) {
 	s := box(t, sandbox.Options{})
 	e := start(t, databasetest.New(t))
 	e.write(func(ctx context.Context, tx *database.Tx) error {
-		return e.pace.SetLimit(ctx, tx, throttle.DefaultScope, throttle.Limit{PerHour: 120})
+		_, err := e.pace.SetLimit(ctx, tx, throttle.DefaultScope, throttle.Limit{PerHour: 120})
+		return err
 	})
 	id := e.launch(e.sender(s, 10), e.list("all", addresses("person", 500)...))
 	e.await(id, 20*time.Second, func(_ campaign.Campaign, n campaign.Counts) bool { return n.Sent == 120 })

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,7 +25,7 @@ import (
 
 // batchesAtOnce is how many batches a process works on: slow lanes wait
 // inside theirs, so there must be room for the fast ones beside them.
-const batchesAtOnce = 32
+const batchesAtOnce = 128
 
 // dialogueTime is how long open dialogues get when the process ends.
 const dialogueTime = 25 * time.Second
@@ -60,6 +61,7 @@ type Worker struct {
 	composer   *Composer
 	noes       *subscribers.Noes
 	limiter    *throttle.Limiter
+	leases     *throttle.Leases
 	lines      *lines
 	recorder   *Recorder
 	server     *asynq.Server
@@ -72,10 +74,11 @@ type Worker struct {
 	giveUp   context.CancelFunc
 	busy     atomic.Int64
 	halts    atomic.Pointer[halts]
+	pacing   atomic.Pointer[pacing]
+	reading  sync.Mutex
+	readAt   time.Time // when the pacing was read; under reading
 	polled   chan struct{}
-
-	slotsMu sync.Mutex
-	slots   map[int64]chan struct{}
+	leased   chan struct{}
 }
 
 // halts is what may not begin, as last read.
@@ -88,7 +91,8 @@ type halts struct {
 func New(o Options) *Worker {
 	w := &Worker{
 		db: o.DB, process: o.Process, campaigns: o.Campaigns, people: o.People, senders: o.Senders, pace: o.Pace, composer: o.Composer,
-		noes: o.Noes, limiter: throttle.NewLimiter(o.Redis), log: o.Log, onFinished: o.OnFinished, polled: make(chan struct{}), slots: map[int64]chan struct{}{},
+		noes: o.Noes, limiter: throttle.NewLimiter(o.Redis), leases: throttle.NewLeases(o.Redis, strconv.FormatInt(o.Process.Session(), 10)),
+		log: o.Log, onFinished: o.OnFinished, polled: make(chan struct{}), leased: make(chan struct{}),
 	}
 	if w.onFinished == nil {
 		w.onFinished = func() {}
@@ -96,7 +100,8 @@ func New(o Options) *Worker {
 	w.draining, w.drain = context.WithCancel(context.Background())
 	w.closing, w.giveUp = context.WithCancel(context.Background())
 	w.halts.Store(&halts{})
-	w.recorder = &Recorder{db: o.DB, process: o.Process, campaigns: o.Campaigns, people: o.People, senders: o.Senders, pace: o.Pace, feedback: o.Feedback, patience: o.Patience, log: o.Log, metrics: newMetrics()}
+	w.pacing.Store(&pacing{})
+	w.recorder = &Recorder{db: o.DB, process: o.Process, campaigns: o.Campaigns, people: o.People, senders: o.Senders, pace: o.Pace, feedback: o.Feedback, patience: o.Patience, log: o.Log, metrics: newMetrics(), limits: w.limits}
 	w.lines = &lines{db: o.DB, senders: o.Senders, recorder: w.recorder, log: o.Log, helo: o.HELO, timeouts: o.Timeouts, byID: map[int64]*line{}}
 	if o.Resolver != nil {
 		w.lines.lookup = o.Resolver.Host
@@ -120,6 +125,7 @@ func New(o Options) *Worker {
 func (w *Worker) Start() error {
 	w.recorder.start()
 	go w.poll()
+	go func() { defer close(w.leased); w.leases.Run(w.closing) }()
 	mux := asynq.NewServeMux()
 	mux.HandleFunc(batchTask, w.runBatch)
 	mux.HandleFunc(letterTask, w.runLetter)
@@ -133,7 +139,7 @@ func (w *Worker) Start() error {
 // envelopes are opened in vain. The begin itself reads the tables.
 func (w *Worker) poll() {
 	defer close(w.polled)
-	tick := time.NewTicker(200 * time.Millisecond)
+	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	for {
 		select {
@@ -146,7 +152,7 @@ func (w *Worker) poll() {
 			ids, all, err := w.campaigns.Halted(w.closing)
 			if err == nil {
 				w.halts.Store(&halts{all: all, campaigns: ids})
-				err = w.noes.Poll(w.closing)
+				err = errors.Join(w.noes.Poll(w.closing), w.readPace(w.closing))
 			}
 			if err != nil && w.closing.Err() == nil && !errors.Is(err, database.ErrUnavailable) {
 				w.log.Error("poll", "error", err)
@@ -158,17 +164,6 @@ func (w *Worker) poll() {
 func (w *Worker) halted(campaignID int64) bool {
 	h := w.halts.Load()
 	return h.all || h.campaigns[campaignID]
-}
-
-// laneSlots bounds a lane's messages in dialogue in this process.
-func (w *Worker) laneSlots(lane, n int64) chan struct{} {
-	w.slotsMu.Lock()
-	defer w.slotsMu.Unlock()
-	if c, ok := w.slots[lane]; ok && int64(cap(c)) == n {
-		return c
-	}
-	w.slots[lane] = make(chan struct{}, n)
-	return w.slots[lane]
 }
 
 // Ready tells whether the worker can do its work.
@@ -201,4 +196,5 @@ func (w *Worker) Close() {
 	w.giveUp()
 	w.recorder.close()
 	<-w.polled
+	<-w.leased
 }

@@ -44,7 +44,7 @@ var arrows = map[string][]string{
 	"sending/sandbox": {},
 	"sending/reply":   {},
 	"sending":         {"internal/address", "internal/database", "internal/journal", "internal/keyring", "sending/reply", "sending/smtp"},
-	"throttle":        {"internal/database", "internal/journal"},
+	"throttle":        {"internal/address", "internal/database", "internal/journal"},
 	"access":          {"internal/database", "internal/journal", "internal/keyring"},
 
 	"unsubscribe": {"internal/database", "internal/journal", "internal/keyring", "subscribers"},
@@ -136,7 +136,7 @@ var owners = map[string]string{
 	"relays": "sending", "domains": "sending", "senders": "sending", "letters": "sending",
 	"feedback": "feedback", "feedback_hooks": "feedback",
 	"rates": "throttle", "external_rates": "throttle",
-	"limits": "throttle", "lanes": "throttle", "lane_minutes": "throttle",
+	"limits": "throttle", "lanes": "throttle", "begun_minutes": "throttle", "warmup_days": "throttle",
 	"campaigns": "campaign", "versions": "campaign", "deliveries": "campaign", "attempts": "campaign", "batches": "campaign",
 	"mailed": "campaign", "chores": "campaign", "campaign_lanes": "campaign", "campaign_counts": "campaign", "stops": "campaign",
 }

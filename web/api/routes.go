@@ -79,8 +79,13 @@ func (c *calls) table() []route {
 		{post, "/domains/{id}/probe", "domains:write", "Mail the domain's return path, to see whether that comes home", act(c, c.probeDomain, c.LettersNudge)},
 		{get, "/senders", "senders:read", "All senders", read(c, c.senders)},
 		{post, "/senders", "senders:write", "Add a sender", create(c, c.createSender)},
+		{get, "/throttles", "throttles:read", "All limits that are set", read(c, c.throttles)},
 		{get, "/throttles/{scope}", "throttles:read", "The limits of a scope", read(c, c.throttle)},
 		{put, "/throttles/{scope}", "throttles:write", "Replace the limits of a scope", read(c, c.setThrottle)},
+		{del, "/throttles/{scope}", "throttles:write", "Remove the limits of a scope, so that wider ones hold", read(c, c.dropThrottle)},
+		{get, "/warmups", "throttles:read", "How the sending domains warm up", read(c, c.warmups)},
+		{get, "/warmups/{domain}", "throttles:read", "How one domain warms up, with its history", read(c, c.warmup)},
+		{put, "/warmups/{domain}", "throttles:write", "Choose a domain's ramp", read(c, c.setWarmup)},
 
 		{get, "/campaigns", "campaigns:read", "All campaigns, newest first", read(c, c.campaigns)},
 		{post, "/campaigns", "campaigns:write", "Draft a campaign", create(c, c.createCampaign)},

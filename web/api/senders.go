@@ -11,10 +11,12 @@ import (
 
 // NewDomain is a domain to send from.
 type NewDomain struct {
-	Name       string `json:"name" maxLength:"253" example:"example.com"`
-	Warmup     string `json:"warmup,omitempty" enum:"conservative,none" default:"conservative"`
-	DKIM       *bool  `json:"dkim,omitempty" default:"true"`
-	ReturnPath string `json:"return_path,omitempty" maxLength:"253" doc:"Where bounces go; bounces.NAME if left out."`
+	Name       string  `json:"name" maxLength:"253" example:"example.com"`
+	Warmup     string  `json:"warmup,omitempty" enum:"conservative,own,none" doc:"conservative if left out; own, with a ramp; none for an established domain."`
+	Ramp       []int64 `json:"ramp,omitempty" maxItems:"365" doc:"The operator's own ramp: mails to each provider on the first sending days; it goes on by 1.4 a day."`
+	Timezone   string  `json:"timezone,omitempty" maxLength:"64" example:"Europe/Paris" doc:"Where the domain's days begin; UTC if left out."`
+	DKIM       *bool   `json:"dkim,omitempty" default:"true"`
+	ReturnPath string  `json:"return_path,omitempty" maxLength:"253" doc:"Where bounces go; bounces.NAME if left out."`
 }
 
 // Domain is a domain that mail is sent from.
@@ -23,6 +25,8 @@ type Domain struct {
 	Name       string     `json:"name"`
 	ReturnPath string     `json:"return_path"`
 	Warmup     string     `json:"warmup"`
+	Ramp       []int64    `json:"ramp"`
+	Timezone   string     `json:"timezone"`
 	DKIM       bool       `json:"dkim"`
 	DNS        []Record   `json:"dns" doc:"What to publish."`
 	CreatedAt  *time.Time `json:"created_at"`
@@ -43,9 +47,10 @@ type Record struct {
 
 func (c *calls) domainOf(d sending.Domain, ips []string) Domain {
 	out := Domain{
-		ID: idOf(d.ID), Name: d.Name, ReturnPath: d.ReturnPath, Warmup: d.Warmup, DKIM: d.DKIM, CreatedAt: at(d.CreatedAt),
+		ID: idOf(d.ID), Name: d.Name, ReturnPath: d.ReturnPath, Warmup: d.Warmup, Timezone: d.Timezone, DKIM: d.DKIM, CreatedAt: at(d.CreatedAt),
 		ComplaintsAddress: unsubscribe.ComplaintsAddress(c.Keys, d.ID, d.ReturnPath), ProbedAt: at(d.ProbedAt), InboundAt: at(d.InboundAt), Inbound: d.Inbound(c.DB.Now()),
 	}
+	out.Ramp, _ = d.Steps() // it was checked when it was set
 	for _, r := range d.Records(ips) {
 		out.DNS = append(out.DNS, Record{r.Name, r.Type, r.Value, r.Why})
 	}
@@ -70,7 +75,7 @@ func egressIPs(ctx context.Context, s *sending.Store) ([]string, error) {
 
 func (c *calls) createDomain(ctx context.Context, tx *database.Tx, in *struct{ Body NewDomain }) (Domain, error) {
 	b := in.Body
-	d, err := c.Sending.CreateDomain(ctx, tx, sending.Domain{Name: b.Name, Warmup: b.Warmup, DKIM: b.DKIM == nil || *b.DKIM, ReturnPath: b.ReturnPath})
+	d, err := c.Sending.CreateDomain(ctx, tx, sending.Domain{Name: b.Name, Warmup: b.Warmup, Ramp: rampText(b.Ramp), Timezone: b.Timezone, DKIM: b.DKIM == nil || *b.DKIM, ReturnPath: b.ReturnPath})
 	if err != nil {
 		return Domain{}, err
 	}

@@ -2,8 +2,6 @@ package api
 
 import (
 	"context"
-	"fmt"
-	"net/http"
 
 	"facteur/internal/database"
 	"facteur/throttle"
@@ -14,8 +12,8 @@ type Limit struct {
 	PerSecond   int64 `json:"per_second,omitempty" minimum:"0" maximum:"1000000000"`
 	PerMinute   int64 `json:"per_minute,omitempty" minimum:"0" maximum:"1000000000"`
 	PerHour     int64 `json:"per_hour,omitempty" minimum:"0" maximum:"1000000000"`
-	PerDay      int64 `json:"per_day,omitempty" minimum:"0" maximum:"1000000000"`
-	Connections int64 `json:"connections,omitempty" minimum:"0" maximum:"1000000" doc:"Messages of a lane in dialogue at once, in each worker process."`
+	PerDay      int64 `json:"per_day,omitempty" minimum:"0" maximum:"1000000000" doc:"In any 24 hours."`
+	Connections int64 `json:"connections,omitempty" minimum:"0" maximum:"1000000" doc:"Messages in dialogue at once."`
 }
 
 // Throttle is the limit of a scope.
@@ -29,7 +27,7 @@ type Throttle struct {
 }
 
 type ByScope struct {
-	Scope string `path:"scope" doc:"default: every lane that has no limit of its own." example:"default"`
+	Scope string `path:"scope" doc:"all, default, relay:ID, domain:NAME, provider:NAME, lane:NAME/PROVIDER or campaign:ID. A mail passes all, its relay's, domain's, lane's and campaign's; a lane's is the first that is set of its own, its provider's and the default." example:"default"`
 }
 
 func throttleOf(scope string, l throttle.Limit) Throttle {
@@ -42,18 +40,40 @@ func (c *calls) setThrottle(ctx context.Context, in *struct {
 },
 ) (Throttle, error) {
 	l := throttle.Limit(in.Body)
-	err := c.DB.Write(ctx, func(tx *database.Tx) error { return c.Pace.SetLimit(ctx, tx, in.Scope, l) })
+	scope := ""
+	err := c.DB.Write(ctx, func(tx *database.Tx) (err error) {
+		scope, err = c.Pace.SetLimit(ctx, tx, in.Scope, l)
+		return err
+	})
 	if err != nil {
 		return Throttle{}, onField("scope", err)
 	}
 	c.Nudge()
-	return throttleOf(in.Scope, l), nil
+	return throttleOf(scope, l), nil
+}
+
+func (c *calls) dropThrottle(ctx context.Context, in *ByScope) (struct{}, error) {
+	err := c.DB.Write(ctx, func(tx *database.Tx) error { return c.Pace.DropLimit(ctx, tx, in.Scope) })
+	if err == nil {
+		c.Nudge()
+	}
+	return struct{}{}, onField("scope", err)
 }
 
 func (c *calls) throttle(ctx context.Context, in *ByScope) (Throttle, error) {
-	if in.Scope != throttle.DefaultScope {
-		return Throttle{}, problem(http.StatusUnprocessableEntity, "unknown_scope", fmt.Sprintf("scope %q is unknown: want %s", in.Scope, throttle.DefaultScope)).on("scope")
+	scope, l, err := c.Pace.Limit(ctx, in.Scope)
+	return throttleOf(scope, l), onField("scope", err)
+}
+
+func (c *calls) throttles(ctx context.Context, _ *struct{}) (out struct {
+	Throttles []Throttle `json:"throttles" doc:"What is set; what is not listed has no limit of its own."`
+}, err error,
+) {
+	all, err := c.Pace.Limits(ctx)
+	out.Throttles = []Throttle{}
+	for _, scope := range all.Scopes() {
+		l, _ := all.Set(scope)
+		out.Throttles = append(out.Throttles, throttleOf(scope, l))
 	}
-	l, err := c.Pace.Limit(ctx, in.Scope)
-	return throttleOf(in.Scope, l), err
+	return out, err
 }

@@ -1,0 +1,38 @@
+package worker
+
+import (
+	"context"
+	"time"
+
+	"facteur/throttle"
+)
+
+// pacing is what holds for all lanes, as last read. It is replaced only by a
+// reading that says something else.
+type pacing struct {
+	limits throttle.Limits
+}
+
+// pollEvery is how often a busy worker looks for what others have changed.
+const pollEvery = 200 * time.Millisecond
+
+// readPace reads the limits, unless that was done a moment ago.
+func (w *Worker) readPace(ctx context.Context) error {
+	w.reading.Lock()
+	defer w.reading.Unlock()
+	if time.Since(w.readAt) < pollEvery/2 {
+		return nil
+	}
+	asked := time.Now()
+	limits, err := w.pace.Limits(ctx)
+	if err != nil {
+		return err
+	}
+	if w.readAt = asked; !limits.Equal(w.limits()) {
+		w.pacing.Store(&pacing{limits: limits})
+	}
+	return nil
+}
+
+// limits are those of all scopes, at most a moment old where anything is sent.
+func (w *Worker) limits() throttle.Limits { return w.pacing.Load().limits }
