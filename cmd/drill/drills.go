@@ -15,9 +15,11 @@ import (
 // drill is one way to break a running campaign.
 type drill struct {
 	name     string
-	engine   string // "" for all
-	full     bool   // with all recipients
-	apart    bool   // on PostgreSQL: each role in processes of its own, as docker-compose.yml has it
+	engine   string   // "" for all
+	full     bool     // with all recipients
+	apart    bool     // on PostgreSQL: each role in processes of its own, as docker-compose.yml has it
+	roles    []string // on PostgreSQL: of the processes, if not as usual
+	domain   string   // of all people; "": several
 	latency  time.Duration
 	env      []string
 	patience time.Duration

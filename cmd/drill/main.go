@@ -27,6 +27,7 @@ type options struct {
 	engines     string
 	only        string
 	keep        bool
+	limits      bool
 	pause       time.Duration // how long things are stopped or suspended
 }
 
@@ -38,6 +39,7 @@ func main() {
 	flag.StringVar(&o.only, "only", "", "run only the drills whose name contains this")
 	flag.DurationVar(&o.pause, "pause", 30*time.Second, "how long servers are stopped; processes are suspended twice as long")
 	flag.BoolVar(&o.keep, "keep", false, "keep the folder with databases and logs")
+	flag.BoolVar(&o.limits, "limits", false, "hold limits against what arrives, instead of the drills")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -62,6 +64,9 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	fmt.Printf("# make drill, commit %s, %s\n\n", commit(), time.Now().UTC().Format(time.DateOnly))
+	if o.limits {
+		return limitDrill(ctx, o, binary, dir)
+	}
 	fmt.Println("lost: neither arrived nor held. extra: arrived twice. bound: open connections at the events. listed: the extras that GET …/deliveries?doubted=true names.")
 	fmt.Println("held: uncertain at the end, in doubt twice or on a relay that swallows answers; a person lets them go with resend-failed.")
 	fmt.Println()

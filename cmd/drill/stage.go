@@ -112,6 +112,9 @@ func (s *stage) start(engine, binary, dir string, d drill) (err error) {
 		if d.apart {
 			roles = nil
 		}
+		if d.roles != nil {
+			roles = d.roles
+		}
 		if s.cluster, err = rig.StartCluster(s.ctx, binary, data, env, roles...); err != nil {
 			return err
 		}
@@ -142,7 +145,11 @@ func (s *stage) start(engine, binary, dir string, d drill) (err error) {
 	if s.setup, err = s.api.SetUp(s.ctx, host, n, max(1, s.connections/s.workers)); err != nil {
 		return err
 	}
-	_, err = s.api.ImportCSV(s.ctx, s.setup.List, rig.CSV(s.people))
+	people := rig.CSV(s.people)
+	if d.domain != "" {
+		people = rig.CSVAt(s.people, d.domain)
+	}
+	_, err = s.api.ImportCSV(s.ctx, s.setup.List, people)
 	return err
 }
 

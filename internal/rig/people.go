@@ -7,7 +7,10 @@ import (
 )
 
 // CSV streams n made-up people: email, name, city and an offer number.
-func CSV(n int) io.Reader {
+func CSV(n int) io.Reader { return CSVAt(n, domains...) }
+
+// CSVAt is [CSV] with people at these domains in turn.
+func CSVAt(n int, domains ...string) io.Reader {
 	r, w := io.Pipe()
 	go func() {
 		b := bufio.NewWriterSize(w, 1<<16)
