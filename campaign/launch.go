@@ -3,6 +3,7 @@ package campaign
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"facteur/internal/database"
 	"facteur/internal/journal"
 	"facteur/sending"
+	"facteur/throttle"
 )
 
 // Version is the content and audience that a launch froze.
@@ -71,7 +73,8 @@ func (s *Store) Pause(ctx context.Context, tx *database.Tx, id int64, reason str
 	return s.move(ctx, tx, id, Paused, "pause", reason)
 }
 
-// Resume lets a paused campaign go on.
+// Resume lets a paused campaign go on. One that its breaker has paused needs a
+// reason, and what it sent so far is not held against it again.
 func (s *Store) Resume(ctx context.Context, tx *database.Tx, id int64, reason string) (Campaign, error) {
 	c, err := s.With(tx).Campaign(ctx, id)
 	if err != nil {
@@ -79,6 +82,14 @@ func (s *Store) Resume(ctx context.Context, tx *database.Tx, id int64, reason st
 	}
 	if c.Status != Paused {
 		return Campaign{}, fmt.Errorf("campaign %d is %s, not paused: %w", id, c.Status, ErrState)
+	}
+	// What a breaker has paused, a person resumes, who says why.
+	err = s.pace.Resume(ctx, tx, throttle.CampaignScope(id), reason)
+	if errors.Is(err, throttle.ErrReason) {
+		return Campaign{}, &Invalid{"reason", fmt.Sprintf("is empty, and the campaign was paused by itself (%s): say why it may go on", c.StatusReason)}
+	}
+	if err != nil && !errors.Is(err, database.ErrNotFound) {
+		return Campaign{}, err
 	}
 	return s.move(ctx, tx, id, Sending, "resume", reason)
 }

@@ -29,6 +29,7 @@ const stale = 5 * time.Second
 type survey struct {
 	lives  []live
 	limits throttle.Limits
+	brakes throttle.Brakes
 	usage  throttle.Usage // only when a limit counts hours or days
 	days   map[int64]throttle.WarmupDay
 	relays map[int64]int64
@@ -58,6 +59,9 @@ func (s *Scheduler) survey(ctx context.Context, campaigns []Campaign) (*survey, 
 		return nil, err
 	}
 	if v.limits, err = s.store.pace.Limits(ctx); err != nil {
+		return nil, err
+	}
+	if v.brakes, err = s.store.pace.Brakes(ctx); err != nil {
 		return nil, err
 	}
 	if v.limits.Counted() {
@@ -161,10 +165,14 @@ func (s *Scheduler) look(ctx context.Context, v *survey, r readiness, campaigns 
 		if err := v.know(ctx, s.store.pace, lane); err != nil {
 			return err
 		}
+		held, slow := v.brakes.Of(c.ID, v.lanes[lane])
+		if held != "" {
+			continue
+		}
 		p := place{campaign: c.ID, lane: lane, size: size}
 		d := throttle.Demand{Campaign: c.ID, N: aheadTotal, Gates: []int{0, own}}
 		slowest := time.Duration(0)
-		for _, g := range v.limits.Gates(throttle.Passage{Lane: v.lanes[lane], CampaignID: c.ID, RelayID: v.relays[c.ID]}) {
+		for _, g := range v.limits.Gates(throttle.Passage{Lane: v.lanes[lane], CampaignID: c.ID, RelayID: v.relays[c.ID], Tenth: slow}) {
 			d.Gates = append(d.Gates, v.limited(g))
 			slowest = max(slowest, g.Interval())
 		}

@@ -226,7 +226,7 @@ func (s *Scheduler) Tick(ctx context.Context, slow bool) (busy bool, err error) 
 
 // chores are what a second's delay does not hurt.
 func (s *Scheduler) chores(ctx context.Context) error {
-	for _, chore := range []func(context.Context) error{s.recover, s.start, s.finish, s.reopen, s.sweepCancelled, s.offerAgain, s.offerLetters, s.prune} {
+	for _, chore := range []func(context.Context) error{s.recover, s.start, s.brake, s.finish, s.reopen, s.sweepCancelled, s.offerAgain, s.offerLetters, s.prune} {
 		if err := chore(ctx); err != nil {
 			return err
 		}

@@ -20,6 +20,7 @@ type Store struct {
 	pace    *throttle.Store
 	cap     Cap
 	erasers []Eraser
+	alarmed []Alarmed
 }
 
 // NewStore reads and writes db; the other stores own what campaigns refer to.

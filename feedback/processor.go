@@ -131,5 +131,13 @@ func (w *work) count(ctx context.Context) error {
 	if err := w.Pace.CountRates(ctx, w.tx, w.rates); err != nil {
 		return err
 	}
-	return w.Campaigns.Count(ctx, w.tx, w.books)
+	if err := w.Campaigns.Count(ctx, w.tx, w.books); err != nil {
+		return err
+	}
+	for _, o := range w.rates {
+		if o.Complained > 0 { // it may trip a breaker, which acts before this commits
+			return w.Campaigns.Brake(ctx, w.tx)
+		}
+	}
+	return nil
 }

@@ -136,7 +136,7 @@ func (w *work) rated(sub *subject) throttle.Rated {
 	if sub.delivery.Status == campaign.Accepted && sub.delivery.SettledAt > 0 {
 		at = database.Time(sub.delivery.SettledAt)
 	}
-	return throttle.Rated{CampaignID: sub.ref.CampaignID, Lane: sub.delivery.Lane, Day: throttle.Day(at)}
+	return throttle.Rated{CampaignID: sub.ref.CampaignID, Lane: sub.delivery.Lane, Hour: throttle.Hour(at)}
 }
 
 // suppress makes the mail's address unmailable; false when it is erased.

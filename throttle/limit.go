@@ -120,6 +120,9 @@ func (s *Store) DropLimit(ctx context.Context, tx *database.Tx, scope string) er
 	return journal.Write(ctx, tx, "drop-limit", "throttle", 0, map[string]any{"scope": scope})
 }
 
+// Scope is a scope in its one spelling, or [ErrScope].
+func (s *Store) Scope(text string) (string, error) { return ParseScope(text, s.known) }
+
 // Limit is the limit of a scope in its one spelling; the zero limit when none was set.
 func (s *Store) Limit(ctx context.Context, scope string) (string, Limit, error) {
 	scope, err := ParseScope(scope, s.known)

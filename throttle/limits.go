@@ -82,15 +82,20 @@ type Passage struct {
 	RelayID    int64 // 0: not chosen yet
 	CampaignID int64 // 0: a letter
 	Slow       Limit // a tighter limit of the lane for a while; zero: none
+	Tenth      bool  // a breaker slows the lane to a tenth
 }
 
 // Gates are the limited scopes of a passage, in one order for all.
 func (l Limits) Gates(p Passage) []Gate {
 	lane, _ := l.Lane(p.Lane)
+	lane = lane.Tighten(p.Slow)
+	if p.Tenth {
+		lane = lane.Tenth()
+	}
 	gates := []Gate{
 		{AllScope, l.set[AllScope]},
 		{DomainScope(p.Lane.Domain), l.set[DomainScope(p.Lane.Domain)]},
-		{p.Lane.Scope(), lane.Tighten(p.Slow)},
+		{p.Lane.Scope(), lane},
 	}
 	if p.CampaignID != 0 {
 		scope := CampaignScope(p.CampaignID)

@@ -14,15 +14,18 @@ import (
 )
 
 // Rated is what rates are counted for: a campaign's mails in a lane that were
-// sent on a day.
+// sent in an hour.
 type Rated struct {
 	CampaignID int64
 	Lane       int64
-	Day        int64 // see [Day]
+	Hour       int64 // see [Hour]
 }
 
 // Day is the day of a time in UTC, counted from 1970.
 func Day(t time.Time) int64 { return t.Unix() / (24 * 60 * 60) }
+
+// Hour is the hour of a time in UTC, counted from 1970.
+func Hour(t time.Time) int64 { return t.Unix() / (60 * 60) }
 
 // DayTime is the beginning of a day.
 func DayTime(day int64) time.Time { return time.Unix(day*24*60*60, 0).UTC() }
@@ -33,6 +36,7 @@ type Outcomes struct {
 	Refused    int64 `db:"refused"`  // for good, in the dialogue
 	Returned   int64 `db:"returned"` // for good, by a report on what had been accepted
 	Soft       int64 `db:"soft"`
+	Deferred   int64 `db:"deferred"` // put off by an answer; counted each time
 	Complained int64 `db:"complained"`
 }
 
@@ -52,6 +56,7 @@ func (t RateTally) Add(r Rated, o Outcomes) {
 	sum.Refused += o.Refused
 	sum.Returned += o.Returned
 	sum.Soft += o.Soft
+	sum.Deferred += o.Deferred
 	sum.Complained += o.Complained
 	t[r] = sum
 }
@@ -59,15 +64,15 @@ func (t RateTally) Add(r Rated, o Outcomes) {
 // CountRates writes a tally, in the transaction of what it counts.
 func (s *Store) CountRates(ctx context.Context, tx *database.Tx, t RateTally) error {
 	keys := slices.SortedFunc(maps.Keys(t), func(a, b Rated) int { // one order for all
-		return cmp.Or(cmp.Compare(a.CampaignID, b.CampaignID), cmp.Compare(a.Lane, b.Lane), cmp.Compare(a.Day, b.Day))
+		return cmp.Or(cmp.Compare(a.CampaignID, b.CampaignID), cmp.Compare(a.Lane, b.Lane), cmp.Compare(a.Hour, b.Hour))
 	})
 	shard := s.db.Node()
-	err := tx.Each(ctx, `INSERT INTO rates (campaign_id, lane, day, shard, accepted, refused, returned, soft, complained) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (campaign_id, lane, day, shard) DO UPDATE SET accepted = rates.accepted + excluded.accepted, refused = rates.refused + excluded.refused,
-		returned = rates.returned + excluded.returned, soft = rates.soft + excluded.soft, complained = rates.complained + excluded.complained`, len(keys),
+	err := tx.Each(ctx, `INSERT INTO rates (campaign_id, lane, hour, shard, accepted, refused, returned, soft, deferred, complained) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (campaign_id, lane, hour, shard) DO UPDATE SET accepted = rates.accepted + excluded.accepted, refused = rates.refused + excluded.refused,
+		returned = rates.returned + excluded.returned, soft = rates.soft + excluded.soft, deferred = rates.deferred + excluded.deferred, complained = rates.complained + excluded.complained`, len(keys),
 		func(i int, p *database.Params) {
 			k, o := keys[i], t[keys[i]]
-			p.Set(k.CampaignID, k.Lane, k.Day, shard, o.Accepted, o.Refused, o.Returned, o.Soft, o.Complained)
+			p.Set(k.CampaignID, k.Lane, k.Hour, shard, o.Accepted, o.Refused, o.Returned, o.Soft, o.Deferred, o.Complained)
 		}, nil)
 	if err != nil {
 		return fmt.Errorf("count rates: %w", err)
@@ -94,19 +99,22 @@ type RateFilter struct {
 }
 
 // rateColumns are what rates can be told apart by.
-var rateColumns = map[string]string{"campaign": "r.campaign_id", "domain": "l.domain", "provider": "l.provider", "day": "r.day"}
+var rateColumns = map[string]string{"campaign": "r.campaign_id", "domain": "l.domain", "provider": "l.provider", "day": "r.hour / 24"}
+
+var rateNames = map[string]string{"campaign": "campaign_id", "domain": "domain", "provider": "provider", "day": "day"}
 
 // Rates sums up, told apart by some of campaign, domain, provider and day.
 func (s *Store) Rates(ctx context.Context, f RateFilter, by ...string) ([]Rate, error) {
-	columns := make([]string, 0, len(by))
+	columns, shown := make([]string, 0, len(by)), make([]string, 0, len(by))
 	for _, name := range by {
 		column, ok := rateColumns[name]
 		if !ok {
 			return nil, fmt.Errorf("rates by %q: want some of campaign, domain, provider, day", name)
 		}
 		columns = append(columns, column)
+		shown = append(shown, column+" AS "+rateNames[name])
 	}
-	where, args := []string{"r.day >= ?", "r.day <= ?"}, []any{f.From, f.To}
+	where, args := []string{"r.hour >= ?", "r.hour < ?"}, []any{f.From * 24, (f.To + 1) * 24}
 	for column, value := range map[string]string{"l.domain": f.Domain, "l.provider": f.Provider} {
 		if value != "" {
 			where, args = append(where, column+" = ?"), append(args, value)
@@ -115,15 +123,14 @@ func (s *Store) Rates(ctx context.Context, f RateFilter, by ...string) ([]Rate, 
 	if f.CampaignID != 0 {
 		where, args = append(where, "r.campaign_id = ?"), append(args, f.CampaignID)
 	}
-	shown, group := "", ""
+	list, group := "", ""
 	if len(columns) > 0 {
-		shown = strings.Join(columns, ", ") + ", "
+		list = strings.Join(shown, ", ") + ", "
 		group = " GROUP BY " + strings.Join(columns, ", ") + " ORDER BY " + strings.Join(columns, ", ")
 	}
-	silent := "'" + strings.Join(silentProviders(), "', '") + "'" // names of our own table
 	var rates []Rate
-	err := s.q.Select(ctx, &rates, `SELECT `+shown+`COALESCE(SUM(accepted), 0) AS accepted, COALESCE(SUM(refused), 0) AS refused, COALESCE(SUM(returned), 0) AS returned,
-		COALESCE(SUM(soft), 0) AS soft, COALESCE(SUM(complained), 0) AS complained, COALESCE(SUM(CASE WHEN l.provider IN (`+silent+`) THEN 0 ELSE accepted END), 0) AS reporting
+	err := s.q.Select(ctx, &rates, `SELECT `+list+`COALESCE(SUM(accepted), 0) AS accepted, COALESCE(SUM(refused), 0) AS refused, COALESCE(SUM(returned), 0) AS returned,
+		COALESCE(SUM(soft), 0) AS soft, COALESCE(SUM(deferred), 0) AS deferred, COALESCE(SUM(complained), 0) AS complained, COALESCE(SUM(CASE WHEN l.provider IN (`+silentList()+`) THEN 0 ELSE accepted END), 0) AS reporting
 		FROM rates r JOIN lanes l ON l.id = r.lane WHERE `+strings.Join(where, " AND ")+group, args...)
 	if err != nil {
 		return nil, fmt.Errorf("rates: %w", err)

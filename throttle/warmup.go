@@ -208,5 +208,5 @@ func (s *Store) answers(ctx context.Context, lane, from, until int64) (Answers, 
 		return Answers{}, err
 	}
 	r := rates[0]
-	return Answers{Attempts: r.Attempted(), Hard: r.Hard(), Reporting: r.Reporting, Complained: r.Complained}, nil
+	return Answers{Attempts: r.Attempted() + r.Deferred, Hard: r.Hard(), Deferred: r.Deferred, Reporting: r.Reporting, Complained: r.Complained}, nil
 }

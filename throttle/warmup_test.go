@@ -149,7 +149,7 @@ func TestWarmup_HoldsAfterBounces(t *testing.T) {
 			}
 			err := write(t, db, func(ctx context.Context, tx *database.Tx) error {
 				tally := throttle.RateTally{}
-				tally.Add(throttle.Rated{CampaignID: 1, Lane: w.lane, Day: throttle.Day(*now)}, throttle.Outcomes{Accepted: 50 - c.hard, Refused: c.hard})
+				tally.Add(throttle.Rated{CampaignID: 1, Lane: w.lane, Hour: throttle.Hour(*now)}, throttle.Outcomes{Accepted: 50 - c.hard, Refused: c.hard})
 				return w.s.CountRates(ctx, tx, tally)
 			})
 			if err != nil {

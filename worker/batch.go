@@ -152,7 +152,9 @@ func (b *batch) prepare(ctx context.Context) error {
 // gates are the limits that its messages pass now.
 func (b *batch) gates() []throttle.Gate {
 	d := delivery{batch: b, row: campaign.Delivery{CampaignID: b.CampaignID}}
-	return b.worker.limits().Gates(d.passage())
+	p := d.passage()
+	_, p.Tenth = b.worker.pacing.Load().brakes.Of(b.CampaignID, b.lane)
+	return b.worker.limits().Gates(p)
 }
 
 // meet joins the rows with their people.
@@ -270,7 +272,7 @@ func (b *batch) use(permits throttle.Permits, gates []throttle.Gate, pace *pacin
 
 // goOn tells whether more of the batch may be handed over.
 func (b *batch) goOn() bool {
-	return b.ctx.Err() == nil && b.worker.process.Alive() && !b.worker.halted(b.CampaignID) && b.today()
+	return b.ctx.Err() == nil && b.worker.process.Alive() && !b.worker.halted(b.CampaignID) && !b.worker.held(b.CampaignID, b.lane) && b.today()
 }
 
 // today tells whether it still is the day of whose cap its members are reserved.

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"facteur/throttle"
@@ -11,6 +12,7 @@ import (
 // reading that says something else.
 type pacing struct {
 	limits throttle.Limits
+	brakes throttle.Brakes
 }
 
 // pollEvery is how often a busy worker looks for what others have changed.
@@ -28,11 +30,22 @@ func (w *Worker) readPace(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if w.readAt = asked; !limits.Equal(w.limits()) {
-		w.pacing.Store(&pacing{limits: limits})
+	brakes, err := w.pace.Brakes(ctx)
+	if err != nil {
+		return err
+	}
+	was := w.pacing.Load()
+	if w.readAt = asked; !limits.Equal(was.limits) || !maps.Equal(brakes, was.brakes) {
+		w.pacing.Store(&pacing{limits: limits, brakes: brakes})
 	}
 	return nil
 }
 
 // limits are those of all scopes, at most a moment old where anything is sent.
 func (w *Worker) limits() throttle.Limits { return w.pacing.Load().limits }
+
+// held tells whether a breaker holds what a batch sends, as last read.
+func (w *Worker) held(campaignID int64, l throttle.Lane) bool {
+	reason, _ := w.pacing.Load().brakes.Of(campaignID, l)
+	return reason != ""
+}

@@ -311,13 +311,15 @@ func (r *Recorder) settle(ctx context.Context, tx *database.Tx, group []*turn, t
 // returned writes what the settled answers say about the people: law 7.
 func (r *Recorder) returned(ctx context.Context, tx *database.Tx, now time.Time) (err error) {
 	r.rates = throttle.RateTally{}
-	day := throttle.Day(now)
+	hour := throttle.Hour(now)
 	for i := range r.settled {
 		v, d := &r.settled[i], r.sent[i]
 		switch c := v.Outcome.Class; {
 		case !v.Written:
 		case v.Status == campaign.Accepted:
-			r.rates.Add(throttle.Rated{CampaignID: v.CampaignID, Lane: d.batch.Lane, Day: day}, throttle.Outcomes{Accepted: 1})
+			r.rates.Add(throttle.Rated{CampaignID: v.CampaignID, Lane: d.batch.Lane, Hour: hour}, throttle.Outcomes{Accepted: 1})
+		case v.Status == campaign.Deferred && v.Outcome.Code != 0:
+			r.rates.Add(throttle.Rated{CampaignID: v.CampaignID, Lane: d.batch.Lane, Hour: hour}, throttle.Outcomes{Deferred: 1})
 		case v.Status == campaign.Failed && (c.Hard() || c == sending.MailboxFull || c == sending.Temporary):
 			r.refused = append(r.refused, feedback.Answer{Delivery: d.row, SubscriberID: v.SubscriberID, RelayID: v.RelayID, Email: d.person.Email, Outcome: v.Outcome})
 		}
@@ -357,6 +359,9 @@ func (r *Recorder) begin(ctx context.Context, tx *database.Tx, group []*turn, ta
 	}
 	waiting, err := r.allowed(ctx, tx, waiting)
 	if err != nil {
+		return err
+	}
+	if waiting, err = r.unheld(ctx, tx, waiting); err != nil {
 		return err
 	}
 	if waiting, err = r.lastGate(ctx, tx, waiting, tally); err != nil {
@@ -431,6 +436,25 @@ func (r *Recorder) allowed(ctx context.Context, tx *database.Tx, waiting []*turn
 	kept := waiting[:0]
 	for _, t := range waiting {
 		if ok[at[t.next.(*delivery).batch]] {
+			kept = append(kept, t)
+		}
+	}
+	return kept, nil
+}
+
+// unheld keeps the turns whose lane and domain no breaker holds.
+func (r *Recorder) unheld(ctx context.Context, tx *database.Tx, waiting []*turn) ([]*turn, error) {
+	if len(waiting) == 0 {
+		return nil, nil
+	}
+	brakes, err := r.pace.With(tx).Brakes(ctx)
+	if err != nil || len(brakes) == 0 {
+		return waiting, err
+	}
+	kept := waiting[:0]
+	for _, t := range waiting {
+		d := t.next.(*delivery)
+		if held, _ := brakes.Of(d.row.CampaignID, d.batch.lane); held == "" {
 			kept = append(kept, t)
 		}
 	}

@@ -36,6 +36,7 @@ var answers = [...]struct {
 	{subscribers.ErrNoSender, http.StatusConflict, "no_sender"},
 	{subscribers.ErrSignupLimit, http.StatusTooManyRequests, "signup_limit"},
 	{subscribers.ErrBadFile, http.StatusUnprocessableEntity, "bad_file"},
+	{throttle.ErrReason, http.StatusUnprocessableEntity, "reason_needed"},
 	{throttle.ErrScope, http.StatusUnprocessableEntity, "unknown_scope"},
 	{access.ErrKeyReused, http.StatusUnprocessableEntity, "idempotency_key_reused"},
 	{access.ErrKeyBusy, http.StatusConflict, "idempotency_key_busy"},

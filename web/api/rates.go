@@ -26,14 +26,8 @@ type Rate struct {
 	ComplaintRate *float64 `json:"complaint_rate" doc:"complained / those accepted by providers that report complaints; 0.001 is 0.10%; null: there is no data."`
 	ComplaintData string   `json:"complaint_data" enum:"reports,external,none" doc:"reports: the providers tell us; external: put in by PUT /complaints/external; none: these providers report nothing, which is not 0%."`
 	State         string   `json:"state" enum:"ok,warn,slow,pause,stop" doc:"By the complaint rate: from 0.05% warn, from 0.08% and 3 complaints slow, from 0.10% and 5 pause, from 0.30% and 10 stop."`
+	Breaker       *Breaker `json:"breaker,omitempty" doc:"What its breaker has done; only with campaigns, domains and providers."`
 }
-
-// levels are the thresholds of the complaint rate, gravest first.
-var levels = [...]struct {
-	state string
-	rate  float64
-	least int64
-}{{"stop", 0.003, 10}, {"pause", 0.001, 5}, {"slow", 0.0008, 3}, {"warn", 0.0005, 1}}
 
 func rateOf(r throttle.Rate) Rate {
 	out := Rate{
@@ -57,12 +51,7 @@ func rateOf(r throttle.Rate) Rate {
 	}
 	rate := float64(r.Complained) / float64(r.Reporting)
 	out.ComplaintRate = &rate
-	for _, l := range levels {
-		if rate >= l.rate && r.Complained >= l.least {
-			out.State = l.state
-			break
-		}
-	}
+	out.State = string(throttle.JudgeComplaints(r.Complained, r.Reporting))
 	return out
 }
 
@@ -124,6 +113,9 @@ func (c *calls) rates(ctx context.Context, in *struct {
 		}
 	}
 	out.All = all[0]
+	if err := c.breakersOf(ctx, &out); err != nil {
+		return out, err
+	}
 	seen, err := c.Pace.ExternalRates(ctx, f.From, f.To)
 	for _, r := range seen {
 		out.External = append(out.External, externalOf(r))
@@ -139,12 +131,7 @@ func (r *Rates) shown(seen throttle.ExternalRate) {
 		if lane.Domain == seen.Domain && lane.Provider == seen.Provider && lane.ComplaintData == "none" {
 			rate := seen.Rate
 			lane.ComplaintRate, lane.ComplaintData = &rate, "external"
-			for _, l := range levels {
-				if rate >= l.rate {
-					lane.State = l.state
-					break
-				}
-			}
+			lane.State = string(throttle.JudgeComplaints(int64(rate*1e6), 1e6)) // by the rate alone
 		}
 	}
 }

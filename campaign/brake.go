@@ -1,0 +1,113 @@
+package campaign
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"facteur/internal/database"
+	"facteur/internal/journal"
+	"facteur/throttle"
+)
+
+// Alarm is something that an operator should hear of now.
+type Alarm struct {
+	Kind       string // complaints, bounces, canary, sudden_jump
+	Scope      string // as of a limit: campaign:ID, domain:NAME, lane:NAME/PROVIDER
+	State      string // warn, slow, pause, stop
+	Reason     string // in words
+	Domain     string // the sending domain concerned
+	CampaignID int64  // 0: of no campaign alone
+}
+
+// Alarmed is told of alarms, in the transaction of their cause.
+type Alarmed func(ctx context.Context, tx *database.Tx, a Alarm) error
+
+// AlsoAlarm lets somebody be told of alarms; before anything runs.
+func (s *Store) AlsoAlarm(f Alarmed) { s.alarmed = append(s.alarmed, f) }
+
+// alarm writes an alarm down and tells who wants to know.
+func (s *Store) alarm(ctx context.Context, tx *database.Tx, a Alarm) error {
+	err := journal.Write(ctx, tx, a.State, "alarm", a.CampaignID, map[string]any{"kind": a.Kind, "scope": a.Scope, "reason": a.Reason, "domain": a.Domain})
+	if err != nil {
+		return err
+	}
+	for _, f := range s.alarmed {
+		if err := f(ctx, tx, a); err != nil {
+			return fmt.Errorf("alarm: %w", err)
+		}
+	}
+	return nil
+}
+
+// Brake lets the breakers judge what was sent lately, and acts on what they
+// say: a campaign is paused, a lane or a domain held. The caller holds
+// [database.Tx.Gate], so that nothing begins beside it.
+func (s *Store) Brake(ctx context.Context, tx *database.Tx) error {
+	joined := s.With(tx)
+	running, err := joined.inState(ctx, Sending, Paused)
+	if err != nil {
+		return err
+	}
+	ids := make([]int64, len(running))
+	for i, c := range running {
+		ids[i] = c.ID
+	}
+	changed, err := s.pace.Watch(ctx, tx, ids)
+	if err != nil {
+		return err
+	}
+	for len(changed) > 0 {
+		b := changed[0]
+		changed = changed[1:]
+		a := Alarm{Kind: string(b.Kind), Scope: b.Scope, State: string(b.State), Reason: b.Reason, Domain: b.Domain(), CampaignID: b.CampaignID()}
+		if i := slices.Index(ids, a.CampaignID); i >= 0 {
+			if a.Domain, err = joined.domainOf(ctx, running[i]); err != nil {
+				return err
+			}
+			more, err := s.brakeCampaign(ctx, tx, running[i], b, a.Domain)
+			if err != nil {
+				return err
+			}
+			changed = append(changed, more...)
+		}
+		if err := s.alarm(ctx, tx, a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// brakeCampaign pauses a campaign whose breaker has tripped, and for what is
+// graver its whole domain.
+func (s *Store) brakeCampaign(ctx context.Context, tx *database.Tx, c Campaign, b throttle.Breaker, domain string) (more []throttle.Breaker, err error) {
+	if b.State.Holds() && c.Status == Sending {
+		if _, err := s.move(ctx, tx, c.ID, Paused, "pause", "paused by itself: "+b.Reason); err != nil {
+			return nil, err
+		}
+	}
+	if b.State != throttle.Stopped {
+		return nil, nil
+	}
+	stopped, ok, err := s.pace.StopDomain(ctx, tx, domain, b.Kind, b.Reason)
+	if ok {
+		more = append(more, stopped)
+	}
+	return more, err
+}
+
+// domainOf is the domain that a launched campaign is sent from.
+func (s *Store) domainOf(ctx context.Context, c Campaign) (string, error) {
+	v, err := s.Version(ctx, c.ID, c.Version)
+	return v.Sender.Domain, err
+}
+
+// brake lets the breakers look at what was sent since.
+func (s *Scheduler) brake(ctx context.Context) error {
+	return s.write(ctx, func(tx *database.Tx) error {
+		if err := tx.Gate(ctx, true); err != nil {
+			return err
+		}
+		return s.store.Brake(ctx, tx)
+	})
+}
