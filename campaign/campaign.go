@@ -69,6 +69,13 @@ type Campaign struct {
 	CreatedAt    int64
 	UpdatedAt    int64
 	FinishedAt   int64
+
+	Priority      int     // 1 high, 0 normal, -1 low
+	CanaryPercent float64 // see [Canary]; 0: none
+	CanaryWait    int64   // milliseconds
+	CanaryLeast   int64
+	canary        canaryState
+	canaryUntil   int64
 }
 
 type campaignRow struct {
@@ -96,10 +103,18 @@ type campaignRow struct {
 	CreatedAt    int64  `db:"created_at"`
 	UpdatedAt    int64  `db:"updated_at"`
 	FinishedAt   int64  `db:"finished_at"`
+
+	Priority      int         `db:"priority"`
+	CanaryPercent float64     `db:"canary_percent"`
+	CanaryWait    int64       `db:"canary_wait"`
+	CanaryLeast   int64       `db:"canary_least"`
+	CanaryState   canaryState `db:"canary_state"`
+	CanaryUntil   int64       `db:"canary_until"`
 }
 
 const campaignColumns = `id, name, status, status_reason, subject, html, text, sender_id, list_ids, segment, on_uncertain, version,
-	starts_at, launched_at, audience_at, planned, plan_after, recipients, excluded, run, created_at, updated_at, finished_at, translations`
+	starts_at, launched_at, audience_at, planned, plan_after, recipients, excluded, run, created_at, updated_at, finished_at, translations,
+	priority, canary_percent, canary_wait, canary_least, canary_state, canary_until`
 
 func (r campaignRow) campaign() (Campaign, error) {
 	c := Campaign{
@@ -107,6 +122,7 @@ func (r campaignRow) campaign() (Campaign, error) {
 		SenderID: r.SenderID, Segment: r.Segment, OnUncertain: r.OnUncertain, Version: r.Version, StartsAt: r.StartsAt, LaunchedAt: r.LaunchedAt,
 		AudienceAt: r.AudienceAt, Planned: r.Planned, PlanAfter: r.PlanAfter, Recipients: r.Recipients, Run: r.Run,
 		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, FinishedAt: r.FinishedAt,
+		Priority: r.Priority, CanaryPercent: r.CanaryPercent, CanaryWait: r.CanaryWait, CanaryLeast: r.CanaryLeast, canary: r.CanaryState, canaryUntil: r.CanaryUntil,
 	}
 	var err error
 	if c.ListIDs, err = database.ParseIDs(r.ListIDs); err != nil {
@@ -136,8 +152,8 @@ func (s *Store) Create(ctx context.Context, tx *database.Tx, c Campaign) (Campai
 	}
 	c.ID, c.Status, c.CreatedAt, c.Excluded = s.db.NewID(), Draft, s.db.Now().UnixMilli(), map[string]int64{}
 	c.UpdatedAt = c.CreatedAt
-	_, err := tx.Exec(ctx, `INSERT INTO campaigns (`+campaignColumns+`) VALUES (?, ?, ?, '', ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, ?, 0, 0, '{}', 0, ?, ?, 0, ?)`,
-		c.ID, c.Name, string(c.Status), c.Subject, c.HTML, c.Text, c.SenderID, database.FormatIDs(c.ListIDs), c.Segment, c.OnUncertain, false, c.CreatedAt, c.UpdatedAt, formatTranslations(c.Translations))
+	_, err := tx.Exec(ctx, `INSERT INTO campaigns (`+campaignColumns+`) VALUES (?, ?, ?, '', ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, ?, 0, 0, '{}', 0, ?, ?, 0, ?, ?, 0, 0, 0, '', 0)`,
+		c.ID, c.Name, string(c.Status), c.Subject, c.HTML, c.Text, c.SenderID, database.FormatIDs(c.ListIDs), c.Segment, c.OnUncertain, false, c.CreatedAt, c.UpdatedAt, formatTranslations(c.Translations), c.Priority)
 	if err != nil {
 		return Campaign{}, fmt.Errorf("create campaign: %w", err)
 	}
@@ -156,8 +172,8 @@ func (s *Store) Update(ctx context.Context, tx *database.Tx, c Campaign) (Campai
 	if err := s.check(ctx, tx, &c); err != nil {
 		return Campaign{}, err
 	}
-	_, err = tx.Exec(ctx, `UPDATE campaigns SET name = ?, subject = ?, html = ?, text = ?, sender_id = ?, list_ids = ?, segment = ?, on_uncertain = ?, translations = ?, updated_at = ? WHERE id = ?`,
-		c.Name, c.Subject, c.HTML, c.Text, c.SenderID, database.FormatIDs(c.ListIDs), c.Segment, c.OnUncertain, formatTranslations(c.Translations), s.db.Now().UnixMilli(), c.ID)
+	_, err = tx.Exec(ctx, `UPDATE campaigns SET name = ?, subject = ?, html = ?, text = ?, sender_id = ?, list_ids = ?, segment = ?, on_uncertain = ?, translations = ?, priority = ?, updated_at = ? WHERE id = ?`,
+		c.Name, c.Subject, c.HTML, c.Text, c.SenderID, database.FormatIDs(c.ListIDs), c.Segment, c.OnUncertain, formatTranslations(c.Translations), c.Priority, s.db.Now().UnixMilli(), c.ID)
 	if err != nil {
 		return Campaign{}, fmt.Errorf("update campaign: %w", err)
 	}

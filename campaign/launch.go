@@ -28,9 +28,10 @@ type Version struct {
 	Translations map[string]Content
 }
 
-// Launch freezes the campaign and starts it, now or at the given time. Who
-// has confirmed by the launch's commit is mailed.
-func (s *Store) Launch(ctx context.Context, tx *database.Tx, id int64, at time.Time) (Campaign, error) {
+// Launch freezes the campaign and starts it, now or at the given time, with a
+// canary or, with the zero one, without. Who has confirmed by the launch's
+// commit is mailed.
+func (s *Store) Launch(ctx context.Context, tx *database.Tx, id int64, at time.Time, canary Canary) (Campaign, error) {
 	c, err := s.With(tx).Campaign(ctx, id)
 	if err != nil {
 		return Campaign{}, err
@@ -60,8 +61,8 @@ func (s *Store) Launch(ctx context.Context, tx *database.Tx, id int64, at time.T
 	if err != nil {
 		return Campaign{}, fmt.Errorf("freeze campaign %d: %w", id, err)
 	}
-	_, err = tx.Exec(ctx, `UPDATE campaigns SET version = ?, starts_at = ?, launched_at = ?, audience_at = ? WHERE id = ?`,
-		c.Version, database.Millis(at), now.UnixMilli(), now.UnixMilli(), id)
+	_, err = tx.Exec(ctx, `UPDATE campaigns SET version = ?, starts_at = ?, launched_at = ?, audience_at = ?, canary_percent = ?, canary_wait = ?, canary_least = ?, canary_state = '' WHERE id = ?`,
+		c.Version, database.Millis(at), now.UnixMilli(), now.UnixMilli(), canary.Percent, canary.Wait.Milliseconds(), canary.Least, id)
 	if err != nil {
 		return Campaign{}, fmt.Errorf("launch campaign %d: %w", id, err)
 	}
@@ -90,6 +91,11 @@ func (s *Store) Resume(ctx context.Context, tx *database.Tx, id int64, reason st
 	}
 	if err != nil && !errors.Is(err, database.ErrNotFound) {
 		return Campaign{}, err
+	}
+	if c.canary == canaryFailed {
+		if err := s.setCanary(ctx, tx, id, canaryPassed, 0); err != nil {
+			return Campaign{}, err
+		}
 	}
 	return s.move(ctx, tx, id, Sending, "resume", reason)
 }

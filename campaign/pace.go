@@ -45,6 +45,7 @@ type survey struct {
 // place is where a demand's rows are cut.
 type place struct {
 	campaign, lane, size int64
+	sample               bool
 	day                  throttle.WarmupDay
 }
 
@@ -120,11 +121,17 @@ func (v *survey) know(ctx context.Context, pace *throttle.Store, id int64) error
 type readiness struct {
 	campaign Campaign
 	sender   sending.Sender
+	sample   bool            // of its canary, and nobody else
 	relays   []sending.Relay // those that take mail
 	waiting  []int64         // the lanes with rows
 }
 
 func (s *Scheduler) readiness(ctx context.Context, c Campaign) (r readiness, err error) {
+	phase, err := s.canaryPhase(ctx, c)
+	if err != nil || phase == holdAll {
+		return r, err
+	}
+	r.sample = phase == sampleOnly
 	version, err := s.store.Version(ctx, c.ID, c.Version)
 	if err != nil {
 		return r, err
@@ -169,8 +176,8 @@ func (s *Scheduler) look(ctx context.Context, v *survey, r readiness, campaigns 
 		if held != "" {
 			continue
 		}
-		p := place{campaign: c.ID, lane: lane, size: size}
-		d := throttle.Demand{Campaign: c.ID, N: aheadTotal, Gates: []int{0, own}}
+		p := place{campaign: c.ID, lane: lane, size: size, sample: r.sample}
+		d := throttle.Demand{Campaign: c.ID, Priority: c.Priority, N: aheadTotal, Gates: []int{0, own}}
 		slowest := time.Duration(0)
 		for _, g := range v.limits.Gates(throttle.Passage{Lane: v.lanes[lane], CampaignID: c.ID, RelayID: v.relays[c.ID], Tenth: slow}) {
 			d.Gates = append(d.Gates, v.limited(g))
@@ -290,7 +297,7 @@ func (v *survey) work(turn int) []laneWork {
 	var work []laneWork
 	for i, n := range throttle.Plan(v.rooms, v.demands, turn) {
 		if p := v.places[i]; n > 0 {
-			work = append(work, laneWork{campaign: p.campaign, lane: p.lane, size: p.size, room: n, day: p.day})
+			work = append(work, laneWork{campaign: p.campaign, lane: p.lane, size: p.size, room: n, sample: p.sample, day: p.day})
 		}
 	}
 	return work

@@ -99,7 +99,11 @@ func (s *Scheduler) planPeople(ctx context.Context, tx *database.Tx, c Campaign,
 		VALUES (?, ?, 'queued', 1, ?, ?, 0, 0, ?, 0, 0, 0, 0, 0, '', '', '', 0, 0, 0, 0)`, len(in), func(i int, p *database.Params) {
 		m := &seats[i]
 		t.move(c.ID, m.provider, "", Queued, 1)
-		p.Set(c.ID, m.ID, m.lane, c.Recipients+int64(i), m.bits())
+		rank := c.Recipients + int64(i)
+		if c.sampled(rank) {
+			rank -= sampleRank
+		}
+		p.Set(c.ID, m.ID, m.lane, rank, m.bits())
 	})
 	if err != nil {
 		if errors.Is(err, database.ErrConflict) {

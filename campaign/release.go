@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 
 	"facteur/internal/database"
 	"facteur/throttle"
@@ -35,6 +36,7 @@ type laneWork struct {
 	lane     int64
 	size     int64 // of the next batch
 	room     int64 // how many more may be released
+	sample   bool  // only those of the campaign's canary
 	day      throttle.WarmupDay
 }
 
@@ -89,9 +91,13 @@ func (s *Scheduler) release(ctx context.Context, campaigns []Campaign) (released
 func (s *Scheduler) cut(ctx context.Context, tx *database.Tx, w laneWork) (id, size int64, err error) {
 	id = s.store.db.NewID()
 	var members []int64
+	before := int64(math.MaxInt64)
+	if w.sample {
+		before = 0
+	}
 	err = tx.Select(ctx, &members, `UPDATE deliveries SET wait = 0, batch_id = ? WHERE campaign_id = ? AND subscriber_id IN
-		(SELECT subscriber_id FROM deliveries WHERE campaign_id = ? AND lane = ? AND wait = 1 ORDER BY rank LIMIT ?) RETURNING subscriber_id`,
-		id, w.campaign, w.campaign, w.lane, min(w.size, w.room))
+		(SELECT subscriber_id FROM deliveries WHERE campaign_id = ? AND lane = ? AND wait = 1 AND rank < ? ORDER BY rank LIMIT ?) RETURNING subscriber_id`,
+		id, w.campaign, w.campaign, w.lane, before, min(w.size, w.room))
 	if err != nil || len(members) == 0 {
 		return 0, 0, err
 	}

@@ -42,6 +42,7 @@ const (
 	AlreadyLetter      = "already"      // says that there is nothing to confirm
 	AccessLetter       = "access"       // a fresh link to one's preferences
 	ProbeLetter        = "probe"        // to ourselves, to see whether mail comes home
+	AlarmLetter        = "alarm"        // tells the operators
 )
 
 // WriteLetter adds a letter; the urgent queue takes it from there. The

@@ -184,7 +184,7 @@ func (e *engine) launch(senderID int64, lists ...int64) int64 {
 			return err
 		}
 		id = c.ID
-		_, err = e.campaigns.Launch(ctx, tx, id, time.Time{})
+		_, err = e.campaigns.Launch(ctx, tx, id, time.Time{}, campaign.Canary{})
 		return err
 	})
 	e.scheduler.Nudge()

@@ -98,7 +98,7 @@ func TestFeedback_WhatComesBackFollowsThePolicy(t *testing.T) {
 				t.Errorf("%s: %q, want %q", email, got, want)
 			}
 		}
-		if got, want := e.rates(id), (throttle.Outcomes{Accepted: 5, Refused: 1, Soft: 1}); got != want {
+		if got, want := e.rates(id), (throttle.Outcomes{Accepted: 5, Refused: 1, Soft: 1, Deferred: 1}); got != want {
 			t.Errorf("rates %+v, want %+v", got, want)
 		}
 
@@ -127,7 +127,7 @@ func TestFeedback_WhatComesBackFollowsThePolicy(t *testing.T) {
 				t.Errorf("%s: %q, want %q", email, got, want)
 			}
 		}
-		if got, want := e.rates(id), (throttle.Outcomes{Accepted: 5, Refused: 1, Returned: 1, Soft: 2, Complained: 1}); got != want {
+		if got, want := e.rates(id), (throttle.Outcomes{Accepted: 5, Refused: 1, Returned: 1, Soft: 2, Deferred: 1, Complained: 1}); got != want {
 			t.Errorf("rates %+v, want %+v", got, want)
 		}
 

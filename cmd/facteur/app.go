@@ -77,6 +77,7 @@ type App struct {
 	feedback  *feedback.Processor
 	inbound   []*inbound.Listener
 	teller    *journal.Teller
+	herald    *worker.Herald
 
 	homeMetrics *inbound.Metrics
 	listener    net.Listener
@@ -252,6 +253,12 @@ func (a *App) wire(ctx context.Context) error {
 		return err
 	}
 	scribe := worker.NewScribe(a.db, keys, senders, a.config.PublicURL)
+	operators, err := a.config.operators()
+	if err != nil {
+		return err
+	}
+	a.herald = worker.NewHerald(scribe, operators, a.log)
+	a.campaigns.AlsoAlarm(a.herald.Tell)
 	a.greeter = subscribers.NewGreeter(a.db, a.people, scribe, limits, a.scheduler.Nudge, a.log)
 
 	var resolver *address.Resolver

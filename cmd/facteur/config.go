@@ -17,6 +17,7 @@ import (
 
 	"facteur/campaign"
 	"facteur/feedback/inbound"
+	"facteur/internal/address"
 	"facteur/internal/keyring"
 	"facteur/subscribers"
 
@@ -52,6 +53,7 @@ type Config struct {
 	CaptchaSecret  string        `help:"The secret of your account there." env:"FACTEUR_CAPTCHA_SECRET" unit:"text"`
 	CaptchaWidget  string        `help:"HTML that the sign-up form needs for it." env:"FACTEUR_CAPTCHA_WIDGET" unit:"HTML"`
 	DisposableFile string        `help:"File of throw-away domains, one a line, for the hygiene reports." env:"FACTEUR_DISPOSABLE_FILE" unit:"path"`
+	AlarmTo        []string      `help:"Operators who are mailed when a breaker trips, separated by commas." env:"FACTEUR_ALARM_TO" unit:"addresses"`
 	WebhookNets    []string      `help:"Private networks that outgoing webhooks may reach, separated by commas; none: only public addresses, by https." env:"FACTEUR_WEBHOOK_NETWORKS" name:"webhook-networks" unit:"CIDR"`
 	RecipientRate  int           `help:"Requests a second to the recipients' pages from one address; 0: no limit." env:"FACTEUR_RECIPIENT_RATE" default:"200" unit:"requests/s"`
 	TrustedProxies []string      `help:"Networks of our own reverse proxies, separated by commas, whose X-Forwarded-For is believed." env:"FACTEUR_TRUSTED_PROXIES" unit:"CIDR"`
@@ -122,6 +124,9 @@ func (c *Config) complete() error {
 		return err
 	}
 	if _, err := networks("FACTEUR_WEBHOOK_NETWORKS", c.WebhookNets); err != nil {
+		return err
+	}
+	if _, err := c.operators(); err != nil {
 		return err
 	}
 	if _, err := subscribers.ParseSignupLimits(c.SignupLimits); err != nil {
@@ -271,4 +276,17 @@ func settingsFile(r io.Reader) (kong.Resolver, error) {
 		}
 	}
 	return find, nil
+}
+
+// operators are who is mailed about alarms.
+func (c *Config) operators() ([]address.Address, error) {
+	to := make([]address.Address, len(c.AlarmTo))
+	for i, text := range c.AlarmTo {
+		a, err := address.Parse(strings.TrimSpace(text))
+		if err != nil {
+			return nil, fmt.Errorf("FACTEUR_ALARM_TO %q: %w", text, err)
+		}
+		to[i] = a
+	}
+	return to, nil
 }

@@ -24,6 +24,7 @@ func (a *App) measure(queue *worker.Queue, optOut *unsubscribe.OptOut) {
 		a.metrics.MustRegister(a.worker.Metrics()...)
 	}
 	a.metrics.MustRegister(a.feedback.Metrics()...)
+	a.metrics.MustRegister(a.herald.Metrics()...)
 	if a.has(Inbound) {
 		a.metrics.MustRegister(a.homeMetrics.Collectors()...)
 	}

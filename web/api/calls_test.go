@@ -180,7 +180,7 @@ func TestCalls_SayWhatIsWrong(t *testing.T) {
 		{"POST", "/campaigns", `{"name":" ","subject":"s","text":"t","list_ids":["LIST"],"sender_id":"SENDER"}`, 422, "code=invalid field=name"},
 		{"GET", "/campaigns/1", "", 404, "code=not_found"},
 		{"PUT", "/campaigns/1", `{"name":"x","subject":"s","text":"t","list_ids":["LIST"],"sender_id":"SENDER"}`, 404, "code=not_found"},
-		{"POST", "/campaigns/CAMPAIGN/launch", `{"canary":{"percent":1}}`, 422, "code=not_available field=canary.percent"},
+		{"POST", "/campaigns/CAMPAIGN/launch", `{"canary":{"percent":101}}`, 422, "code=invalid field=canary.percent"},
 		{"POST", "/campaigns/CAMPAIGN/launch", `{"at":"tomorrow"}`, 422, "code=invalid field=at"},
 		{"POST", "/campaigns/1/launch", "", 404, "code=not_found"},
 		{"POST", "/campaigns/CAMPAIGN/pause", "", 409, "code=wrong_state"},

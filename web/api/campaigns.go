@@ -19,6 +19,7 @@ type NewCampaign struct {
 	Segment  string `json:"segment,omitempty" example:"" doc:"Narrows the lists: attributes.city = \"Lyon\" and last_sent_at < 30 days ago; see docs/segments.md."`
 
 	Translations map[string]campaign.Content `json:"translations,omitempty" doc:"The content in other languages, by locale; who speaks none of them gets the one above."`
+	Priority     string                      `json:"priority,omitempty" enum:"high,normal,low" default:"normal" doc:"Who goes first where there is not room for all; campaigns of one priority share."`
 	OnUncertain  string                      `json:"on_uncertain,omitempty" enum:"resend,hold" default:"resend" doc:"What becomes of a message whose answer was lost: sent once more, or held for a person."`
 }
 
@@ -48,6 +49,8 @@ type Campaign struct {
 
 	Translations map[string]campaign.Content `json:"translations"`
 
+	Priority    string           `json:"priority"`
+	Canary      CanaryState      `json:"canary"`
 	OnUncertain string           `json:"on_uncertain"`
 	Counts      campaign.Counts  `json:"counts" doc:"recipients = queued + sending + sent + deferred + failed + skipped + uncertain, always."`
 	Excluded    map[string]int64 `json:"excluded" doc:"How many of the lists were left out, by reason."`
@@ -64,13 +67,13 @@ func lineOf(c campaign.Campaign) CampaignLine {
 // show adds the books to a campaign.
 func show(ctx context.Context, store *campaign.Store, c campaign.Campaign) (Campaign, error) {
 	counts, err := store.Counts(ctx, c.ID)
-	return Campaign{CampaignLine: lineOf(c), HTML: c.HTML, Text: c.Text, Segment: c.Segment, OnUncertain: c.OnUncertain, Counts: counts, Excluded: c.Excluded, Translations: c.Translations}, err
+	return Campaign{CampaignLine: lineOf(c), HTML: c.HTML, Text: c.Text, Segment: c.Segment, OnUncertain: c.OnUncertain, Counts: counts, Excluded: c.Excluded, Translations: c.Translations, Priority: priorityOf(c.Priority), Canary: canaryOf(c)}, err
 }
 
 func (n NewCampaign) campaign(id int64) campaign.Campaign {
 	return campaign.Campaign{
 		ID: id, Name: n.Name, Subject: n.Subject, HTML: n.HTML, Text: n.Text, SenderID: n.SenderID.int(),
-		ListIDs: ints(n.ListIDs), Segment: n.Segment, OnUncertain: n.OnUncertain, Translations: n.Translations,
+		ListIDs: ints(n.ListIDs), Segment: n.Segment, OnUncertain: n.OnUncertain, Translations: n.Translations, Priority: map[string]int{"high": 1, "low": -1}[n.Priority],
 	}
 }
 
@@ -108,4 +111,26 @@ func (c *calls) campaign(ctx context.Context, in *ByID) (Campaign, error) {
 		return Campaign{}, err
 	}
 	return show(ctx, c.Campaigns, found)
+}
+
+// CanaryState is how far a campaign's canary is.
+type CanaryState struct {
+	Percent float64    `json:"percent" doc:"0: none."`
+	State   string     `json:"state" enum:"undecided,sample,waiting,passed,failed,off"`
+	Until   *time.Time `json:"until" doc:"While it waits: until when."`
+}
+
+func canaryOf(c campaign.Campaign) CanaryState {
+	state, until := c.Canary()
+	return CanaryState{c.CanaryPercent, state, at(until)}
+}
+
+func priorityOf(n int) string {
+	switch {
+	case n > 0:
+		return "high"
+	case n < 0:
+		return "low"
+	}
+	return "normal"
 }

@@ -53,6 +53,7 @@ func (c *calls) serve(w http.ResponseWriter, r *http.Request) {
 	if c.hook(w, r) {
 		return
 	}
+	keepScope(r.URL)
 	actor, p := c.authenticate(r)
 	if p != nil {
 		p.write(w, r)
@@ -195,4 +196,20 @@ func (a *asked) takeBody(w http.ResponseWriter, r *http.Request) *Problem {
 	a.bodyHash = hex.EncodeToString(sum[:])
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	return nil
+}
+
+// keepScope lets a scope such as lane:a.example/google be one part of a path,
+// whether its slash is escaped or not.
+func keepScope(u *url.URL) {
+	for _, at := range []string{Prefix + "/throttles/", Prefix + "/breakers/"} {
+		scope, ok := strings.CutPrefix(u.EscapedPath(), at)
+		if !ok {
+			continue
+		}
+		verb := ""
+		if before, found := strings.CutSuffix(scope, "/resume"); found {
+			scope, verb = before, "/resume"
+		}
+		u.RawPath = at + strings.ReplaceAll(scope, "/", "%2F") + verb
+	}
 }

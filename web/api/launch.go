@@ -15,13 +15,27 @@ import (
 type Launch struct {
 	At          *time.Time `json:"at,omitempty" doc:"At once, if left out or null."`
 	Acknowledge []string   `json:"acknowledge,omitempty" maxItems:"100" doc:"Codes of warnings that are taken note of."`
-	Canary      *Canary    `json:"canary,omitempty"`
+	Canary      *Canary    `json:"canary,omitempty" doc:"1 percent and 15 minutes from 5,000 recipients on, if left out."`
 }
 
-// Canary is a share of the recipients that is mailed first.
+// Canary is a share of the recipients, chosen by chance, that is mailed first;
+// then the campaign waits, and goes on only if what came back is good.
 type Canary struct {
-	Percent     float64 `json:"percent,omitempty" minimum:"0" maximum:"100" doc:"0: no canary."`
-	WaitMinutes int     `json:"wait_minutes,omitempty" minimum:"0" maximum:"1440"`
+	Percent     float64 `json:"percent" minimum:"0" maximum:"100" doc:"0: no canary."`
+	WaitMinutes *int    `json:"wait_minutes,omitempty" minimum:"0" maximum:"1440" doc:"15, if left out."`
+}
+
+// canary is the launch's, or the default.
+func (l *Launch) canary() campaign.Canary {
+	c := campaign.DefaultCanary()
+	if l == nil || l.Canary == nil {
+		return c
+	}
+	c.Percent, c.Least = l.Canary.Percent, 0
+	if l.Canary.WaitMinutes != nil {
+		c.Wait = time.Duration(*l.Canary.WaitMinutes) * time.Minute
+	}
+	return c
 }
 
 // time is when to start; zero for at once.
@@ -37,14 +51,11 @@ func (c *calls) launch(ctx context.Context, tx *database.Tx, in *struct {
 	Body *Launch
 },
 ) (Campaign, error) {
-	if in.Body != nil && in.Body.Canary != nil && in.Body.Canary.Percent > 0 {
-		return Campaign{}, problem(http.StatusUnprocessableEntity, "not_available", "canary.percent: canaries are not available yet: leave it out or set it to 0").on("canary.percent")
-	}
 	if !safe(c.PublicURL) {
 		return Campaign{}, problem(http.StatusUnprocessableEntity, "public_url_not_https", "the links in the mails would begin with "+c.PublicURL+
 			": mail programs demand https for the way out; set FACTEUR_PUBLIC_URL (plain http only for loopback)")
 	}
-	return c.then(ctx, tx)(c.Campaigns.Launch(ctx, tx, in.id(), in.Body.time()))
+	return c.then(ctx, tx)(c.Campaigns.Launch(ctx, tx, in.id(), in.Body.time(), in.Body.canary()))
 }
 
 // safe tells whether links with this base may be mailed: https, or for trying out, loopback.

@@ -1,0 +1,160 @@
+package campaign
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"facteur/internal/database"
+	"facteur/internal/journal"
+	"facteur/throttle"
+)
+
+// Canary is a share of a campaign's recipients that is mailed first. Then the
+// campaign waits and goes on only if what came back is good.
+type Canary struct {
+	Percent float64 // 0: none
+	Wait    time.Duration
+	Least   int64 // recipients from which on there is one
+}
+
+// DefaultCanary is that of a campaign whose launch says nothing: one in a
+// hundred, from 5,000 recipients on.
+func DefaultCanary() Canary { return Canary{Percent: 1, Wait: 15 * time.Minute, Least: 5000} }
+
+// canaryState is how far a campaign's canary is.
+type canaryState string
+
+const (
+	canaryUndecided canaryState = ""
+	canarySample    canaryState = "sample"  // being sent
+	canaryWaiting   canaryState = "waiting" // for what comes back
+	canaryPassed    canaryState = "passed"
+	canaryFailed    canaryState = "failed" // and a person has not resumed it
+	canaryOff       canaryState = "off"
+)
+
+// Canary is the state of the campaign's canary: undecided, sample, waiting,
+// passed, failed or off, and while it waits until when (Unix milliseconds).
+func (c Campaign) Canary() (state string, until int64) {
+	if c.canary == canaryUndecided {
+		return "undecided", 0
+	}
+	return string(c.canary), c.canaryUntil
+}
+
+// sampleRank is taken from the rank of the sample's rows, so that they come first.
+const sampleRank = 1 << 62
+
+// sampled tells, by chance, whether the next person planned is of the sample;
+// the first always is, so that there is one.
+func (c Campaign) sampled(rank int64) bool {
+	return c.CanaryPercent > 0 && (rank == 0 || rand.Float64()*100 < c.CanaryPercent)
+}
+
+// phase is what of a campaign may be released.
+type phase int
+
+const (
+	holdAll phase = iota
+	sampleOnly
+	open
+)
+
+// canaryPhase moves a campaign's canary on and says what may be released.
+func (s *Scheduler) canaryPhase(ctx context.Context, c Campaign) (phase, error) {
+	switch c.canary {
+	case canaryPassed, canaryOff:
+		return open, nil
+	case canaryUndecided:
+		switch {
+		case c.CanaryPercent <= 0 || c.Planned && c.Recipients < c.CanaryLeast:
+			return open, s.setCanary(ctx, c, canaryOff, 0)
+		case !c.Planned:
+			return holdAll, nil // who is of the sample is known when all are planned
+		}
+		return sampleOnly, s.setCanary(ctx, c, canarySample, 0)
+	case canarySample:
+		var one int64
+		err := s.store.db.Get(ctx, &one, `SELECT subscriber_id FROM deliveries WHERE campaign_id = ? AND rank < 0 AND status IN ('queued', 'sending') LIMIT 1`, c.ID)
+		if err == nil {
+			return sampleOnly, nil
+		}
+		if !errors.Is(err, database.ErrNotFound) {
+			return holdAll, err
+		}
+		return holdAll, s.setCanary(ctx, c, canaryWaiting, s.store.db.Now().Add(time.Duration(c.CanaryWait)*time.Millisecond).UnixMilli())
+	case canaryWaiting:
+		if s.store.db.Now().UnixMilli() < c.canaryUntil {
+			return holdAll, nil
+		}
+		return holdAll, s.judgeCanary(ctx, c)
+	}
+	return holdAll, nil
+}
+
+func (s *Scheduler) setCanary(ctx context.Context, c Campaign, state canaryState, until int64) error {
+	return s.write(ctx, func(tx *database.Tx) error { return s.store.setCanary(ctx, tx, c.ID, state, until) })
+}
+
+func (s *Store) setCanary(ctx context.Context, tx *database.Tx, id int64, state canaryState, until int64) error {
+	if _, err := tx.Exec(ctx, `UPDATE campaigns SET canary_state = ?, canary_until = ? WHERE id = ?`, string(state), until, id); err != nil {
+		return fmt.Errorf("canary of campaign %d: %w", id, err)
+	}
+	if state == canaryOff {
+		return nil
+	}
+	return journal.Write(ctx, tx, "canary-"+string(state), "campaign", id, map[string]any{"until": until})
+}
+
+// Bounds of a canary: from these shares on it has failed, of at least so many answers.
+const (
+	canaryFewest  = 10
+	canaryBounces = 0.05
+	canaryRefused = 0.25
+)
+
+// canaryFault is what is wrong with the answers to a canary, in words; "" if nothing is.
+func canaryFault(r throttle.Rate) string {
+	answers := r.Attempted() + r.Soft + r.Deferred
+	switch {
+	case answers < canaryFewest:
+		return ""
+	case float64(r.Hard()) >= canaryBounces*float64(answers):
+		return fmt.Sprintf("the canary failed: %d of its %d mails went to addresses that are gone; less than 5%% is needed to go on", r.Hard(), answers)
+	case float64(r.Refused+r.Soft+r.Deferred) >= canaryRefused*float64(answers):
+		return fmt.Sprintf("the canary failed: %d of its %d answers were refusals; less than 25%% is needed to go on", r.Refused+r.Soft+r.Deferred, answers)
+	}
+	return ""
+}
+
+// judgeCanary lets the campaign go on, or pauses it until a person resumes it.
+func (s *Scheduler) judgeCanary(ctx context.Context, c Campaign) error {
+	today := throttle.Day(s.store.db.Now())
+	rates, err := s.store.pace.Rates(ctx, throttle.RateFilter{From: throttle.Day(database.Time(c.LaunchedAt)), To: today, CampaignID: c.ID})
+	if err != nil {
+		return err
+	}
+	fault := canaryFault(rates[0])
+	if fault == "" {
+		return s.setCanary(ctx, c, canaryPassed, 0)
+	}
+	return s.write(ctx, func(tx *database.Tx) error {
+		if err := s.store.setCanary(ctx, tx, c.ID, canaryFailed, 0); err != nil {
+			return err
+		}
+		if _, err := s.store.pace.Trip(ctx, tx, throttle.CampaignScope(c.ID), throttle.Canary, fault); err != nil {
+			return err
+		}
+		if _, err := s.store.move(ctx, tx, c.ID, Paused, "pause", "paused by itself: "+fault); err != nil {
+			return err
+		}
+		domain, err := s.store.With(tx).domainOf(ctx, c)
+		if err != nil {
+			return err
+		}
+		return s.store.alarm(ctx, tx, Alarm{Kind: string(throttle.Canary), Scope: throttle.CampaignScope(c.ID), State: string(throttle.Tripped), Reason: fault, Domain: domain, CampaignID: c.ID})
+	})
+}

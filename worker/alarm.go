@@ -1,0 +1,124 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"facteur/campaign"
+	"facteur/campaign/content"
+	"facteur/internal/address"
+	"facteur/internal/database"
+	"facteur/sending"
+	"facteur/unsubscribe"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Herald tells the operators of alarms: in the log, as a metric, and by mail.
+// Webhooks are told by the journal.
+type Herald struct {
+	scribe *Scribe
+	to     []address.Address
+	log    *slog.Logger
+	rung   *prometheus.CounterVec
+}
+
+// NewHerald mails to some operators, or to nobody.
+func NewHerald(s *Scribe, to []address.Address, log *slog.Logger) *Herald {
+	return &Herald{scribe: s, to: to, log: log, rung: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "facteur_alarms_total", Help: "Alarms raised by this process, by what about and how grave.",
+	}, []string{"kind", "state"})}
+}
+
+// Metrics are what the herald counts.
+func (h *Herald) Metrics() []prometheus.Collector { return []prometheus.Collector{h.rung} }
+
+// Tell is a [campaign.Alarmed]. That no mail can go out is no reason to undo
+// what the alarm is about.
+func (h *Herald) Tell(ctx context.Context, tx *database.Tx, a campaign.Alarm) error {
+	h.rung.WithLabelValues(a.Kind, a.State).Inc()
+	level := slog.LevelWarn
+	if a.State == "pause" || a.State == "stop" {
+		level = slog.LevelError
+	}
+	h.log.Log(ctx, level, "alarm", "kind", a.Kind, "scope", a.Scope, "state", a.State, "reason", a.Reason)
+	if len(h.to) == 0 {
+		return nil
+	}
+	sender, err := h.sender(ctx, tx, a.Domain)
+	if errors.Is(err, ErrNoWayOut) {
+		h.log.Warn("no mail to the operators", "error", err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, to := range h.to {
+		if err := h.write(ctx, tx, a, sender, to); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sender is one of the domain concerned, or else any that has a relay.
+func (h *Herald) sender(ctx context.Context, tx *database.Tx, domain string) (sending.Sender, error) {
+	all, err := h.scribe.senders.With(tx).Senders(ctx)
+	if err != nil {
+		return sending.Sender{}, err
+	}
+	var found *sending.Sender
+	for i, s := range all {
+		if len(s.RelayIDs) > 0 && (found == nil || s.Domain == domain && found.Domain != domain) {
+			found = &all[i]
+		}
+	}
+	if found == nil {
+		return sending.Sender{}, ErrNoWayOut
+	}
+	return *found, nil
+}
+
+const alarmText = `{{ attributes.scope }}: {{ attributes.state }}.
+
+{{ attributes.reason }}
+
+What to do: look at GET /api/v1/breakers and /api/v1/complaints/rates. What was paused or stopped goes on when a person resumes it, with a reason.`
+
+func (h *Herald) write(ctx context.Context, tx *database.Tx, a campaign.Alarm, sender sending.Sender, to address.Address) error {
+	s := h.scribe
+	id := s.db.NewID()
+	m, err := content.Compile(content.Source{Subject: "facteur: {{ attributes.scope }} {{ attributes.state }} ({{ attributes.kind }})", Text: alarmText},
+		campaign.Frame(sender, fmt.Sprintf("=_alarm_%d", id)))
+	if err != nil {
+		return fmt.Errorf("compose an alarm: %w", err)
+	}
+	values, err := json.Marshal(map[string]string{"scope": a.Scope, "state": done(a.State), "kind": a.Kind, "reason": a.Reason})
+	if err != nil {
+		return err
+	}
+	message, err := m.Append(nil, &content.Recipient{
+		Email: to.Wire(), Date: s.db.Now(), Attributes: values, Headers: []byte(autoSubmitted),
+		MessageID: unsubscribe.Reference{SubscriberID: id}.MessageID(s.keys, sender.Domain),
+	})
+	if err != nil {
+		return fmt.Errorf("compose an alarm: %w", err)
+	}
+	return s.senders.WriteLetter(ctx, tx, sending.Letter{ID: id, Kind: sending.AlarmLetter, SenderID: sender.ID, Email: to.Wire(), Message: string(message)})
+}
+
+// done says what was done.
+func done(state string) string {
+	switch state {
+	case "slow":
+		return "slowed to a tenth"
+	case "pause":
+		return "paused"
+	case "stop":
+		return "stopped"
+	}
+	return "warning"
+}
