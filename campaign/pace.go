@@ -30,6 +30,7 @@ type survey struct {
 	lives  []live
 	limits throttle.Limits
 	brakes throttle.Brakes
+	slowed map[int64]throttle.Slowdown
 	usage  throttle.Usage // only when a limit counts hours or days
 	days   map[int64]throttle.WarmupDay
 	relays map[int64]int64
@@ -63,6 +64,9 @@ func (s *Scheduler) survey(ctx context.Context, campaigns []Campaign) (*survey, 
 		return nil, err
 	}
 	if v.brakes, err = s.store.pace.Brakes(ctx); err != nil {
+		return nil, err
+	}
+	if v.slowed, err = s.store.pace.Slowdowns(ctx); err != nil {
 		return nil, err
 	}
 	if v.limits.Counted() {
@@ -173,13 +177,14 @@ func (s *Scheduler) look(ctx context.Context, v *survey, r readiness, campaigns 
 			return err
 		}
 		held, slow := v.brakes.Of(c.ID, v.lanes[lane])
-		if held != "" {
+		slower, suspended, _ := v.slowed[lane].At(s.store.db.Now())
+		if held != "" || !suspended.IsZero() {
 			continue
 		}
 		p := place{campaign: c.ID, lane: lane, size: size, sample: r.sample}
 		d := throttle.Demand{Campaign: c.ID, Priority: c.Priority, N: aheadTotal, Gates: []int{0, own}}
 		slowest := time.Duration(0)
-		for _, g := range v.limits.Gates(throttle.Passage{Lane: v.lanes[lane], CampaignID: c.ID, RelayID: v.relays[c.ID], Tenth: slow}) {
+		for _, g := range v.limits.Gates(throttle.Passage{Lane: v.lanes[lane], CampaignID: c.ID, RelayID: v.relays[c.ID], Slow: slower, Tenth: slow}) {
 			d.Gates = append(d.Gates, v.limited(g))
 			slowest = max(slowest, g.Interval())
 		}

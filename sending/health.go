@@ -198,6 +198,7 @@ func (s *Streak) See(o Outcome, probing bool) (Trouble, bool) {
 			return Trouble{Reason: "answers to sent messages get lost: " + o.Text, Doubts: true, Hold: probing || often}, true
 		}
 		return Trouble{}, false
+	case o.OfLane(): // the relay has passed on what a provider said
 	case o.AboutUs():
 		s.doubts = 0
 		s.refused++

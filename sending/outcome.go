@@ -52,6 +52,13 @@ type Outcome struct {
 // than the person or the content.
 func (o Outcome) AboutUs() bool { return o.Class.AboutUs() }
 
+// OfLane tells whether the answer is about us at one mailbox provider, such as
+// a pace or a reputation that it does not like: its lane slows down, and
+// others go on by the same relay.
+func (o Outcome) OfLane() bool {
+	return (o.Stage == smtp.Rcpt || o.Stage == smtp.Body) && (o.Class == Rate || o.Class == BlockedReputation || o.Class == BlockedPolicy)
+}
+
 // Judge decides what an answer means for the message. A refusal before the
 // recipient was named (RFC 5321: greeting, EHLO, AUTH, MAIL) is always about
 // us, a 5xx that does not say what it is about too: giving up a person

@@ -12,7 +12,7 @@ import (
 var (
 	good      = sending.Outcome{Verdict: sending.Sent, Stage: smtp.Body, Code: 250}
 	doubt     = sending.Outcome{Verdict: sending.Doubted, Class: sending.RelayFault, Stage: smtp.Body, Text: "answer lost: EOF"}
-	refusal   = sending.Outcome{Verdict: sending.Deferred, Class: sending.BlockedReputation, Stage: smtp.Body, Code: 550, Enhanced: "5.7.1", Text: "listed"}
+	refusal   = sending.Outcome{Verdict: sending.Deferred, Class: sending.Authentication, Stage: smtp.Body, Code: 550, Enhanced: "5.7.26", Text: "unsigned"}
 	atMail    = sending.Outcome{Verdict: sending.Deferred, Class: sending.RelayFault, Stage: smtp.MailCmd, Code: 550, Text: "no"}
 	dead      = sending.Outcome{Verdict: sending.Failed, Class: sending.DeadAddress, Stage: smtp.Rcpt, Code: 550, Enhanced: "5.1.1"}
 	greylist  = sending.Outcome{Verdict: sending.Deferred, Class: sending.Temporary, Stage: smtp.Rcpt, Code: 451}
@@ -93,14 +93,14 @@ func TestStreak_ToleratesDoubtsThatAreRare(t *testing.T) {
 
 func TestStreak_RestsAtThreeRefusalsInARow(t *testing.T) {
 	var s sending.Streak
-	if _, rest := see(t, &s, false, refusal, slowdown, good, refusal, refusal, dead, refusal, refusal, greylist, refusal, refusal, doubt, refusal, refusal); rest {
+	if _, rest := see(t, &s, false, slowdown, slowdown, slowdown, slowdown, refusal, refusal, good, refusal, refusal, dead, refusal, refusal, greylist, refusal, refusal, doubt, refusal, refusal); rest {
 		t.Fatal("rest with other answers between")
 	}
 	trouble, rest := see(t, &s, false, refusal)
 	if !rest || !trouble.Refused || trouble.Doubts || trouble.Hold {
 		t.Errorf("rest %v, %+v, want a rest for refusals", rest, trouble)
 	}
-	for _, word := range []string{"blocked_reputation", "550", "5.7.1", "listed"} {
+	for _, word := range []string{"authentication", "550", "5.7.26", "unsigned"} {
 		if !strings.Contains(trouble.Reason, word) {
 			t.Errorf("reason %q does not say %q", trouble.Reason, word)
 		}
@@ -112,10 +112,10 @@ func TestStreak_RestsAtOnceForARefusedSenderOrProbe(t *testing.T) {
 	if trouble, rest := s.See(atMail, false); !rest || !trouble.Refused {
 		t.Errorf("at MAIL: rest %v, %+v", rest, trouble)
 	}
-	if trouble, rest := s.See(slowdown, true); !rest || !trouble.Refused {
+	if trouble, rest := s.See(refusal, true); !rest || !trouble.Refused {
 		t.Errorf("of a probe: rest %v, %+v", rest, trouble)
 	}
-	for _, o := range []sending.Outcome{good, dead, greylist} {
+	for _, o := range []sending.Outcome{good, dead, greylist, slowdown} {
 		if trouble, rest := s.See(o, true); rest {
 			t.Errorf("a probe with %+v: %+v", o, trouble)
 		}

@@ -149,14 +149,6 @@ func (b *batch) prepare(ctx context.Context) error {
 	return w.readPace(ctx)
 }
 
-// gates are the limits that its messages pass now.
-func (b *batch) gates() []throttle.Gate {
-	d := delivery{batch: b, row: campaign.Delivery{CampaignID: b.CampaignID}}
-	p := d.passage()
-	_, p.Tenth = b.worker.pacing.Load().brakes.Of(b.CampaignID, b.lane)
-	return b.worker.limits().Gates(p)
-}
-
 // meet joins the rows with their people.
 func (b *batch) meet(ctx context.Context, rows []campaign.Delivery) ([]*delivery, error) {
 	ids := make([]int64, len(rows))
@@ -272,7 +264,7 @@ func (b *batch) use(permits throttle.Permits, gates []throttle.Gate, pace *pacin
 
 // goOn tells whether more of the batch may be handed over.
 func (b *batch) goOn() bool {
-	return b.ctx.Err() == nil && b.worker.process.Alive() && !b.worker.halted(b.CampaignID) && !b.worker.held(b.CampaignID, b.lane) && b.today()
+	return b.ctx.Err() == nil && b.worker.process.Alive() && !b.worker.halted(b.CampaignID) && !b.held() && b.today()
 }
 
 // today tells whether it still is the day of whose cap its members are reserved.

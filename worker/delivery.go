@@ -47,7 +47,7 @@ func (d *delivery) Envelope() (from, to string, utf8 bool) {
 // closing the connection.
 func (d *delivery) Ready() bool {
 	w := d.batch.worker
-	if !w.process.Alive() || w.halted(d.row.CampaignID) || w.held(d.row.CampaignID, d.batch.lane) || d.batch.ctx.Err() != nil || !d.batch.today() {
+	if !w.process.Alive() || w.halted(d.row.CampaignID) || d.batch.held() || d.batch.ctx.Err() != nil || !d.batch.today() {
 		d.batch.give(d)
 		return false
 	}

@@ -13,6 +13,7 @@ import (
 type pacing struct {
 	limits throttle.Limits
 	brakes throttle.Brakes
+	slowed map[int64]throttle.Slowdown
 }
 
 // pollEvery is how often a busy worker looks for what others have changed.
@@ -34,9 +35,13 @@ func (w *Worker) readPace(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	slowed, err := w.pace.Slowdowns(ctx)
+	if err != nil {
+		return err
+	}
 	was := w.pacing.Load()
-	if w.readAt = asked; !limits.Equal(was.limits) || !maps.Equal(brakes, was.brakes) {
-		w.pacing.Store(&pacing{limits: limits, brakes: brakes})
+	if w.readAt = asked; !limits.Equal(was.limits) || !maps.Equal(brakes, was.brakes) || !maps.Equal(slowed, was.slowed) {
+		w.pacing.Store(&pacing{limits: limits, brakes: brakes, slowed: slowed})
 	}
 	return nil
 }
@@ -44,8 +49,22 @@ func (w *Worker) readPace(ctx context.Context) error {
 // limits are those of all scopes, at most a moment old where anything is sent.
 func (w *Worker) limits() throttle.Limits { return w.pacing.Load().limits }
 
-// held tells whether a breaker holds what a batch sends, as last read.
-func (w *Worker) held(campaignID int64, l throttle.Lane) bool {
-	reason, _ := w.pacing.Load().brakes.Of(campaignID, l)
-	return reason != ""
+// held tells whether a breaker holds what a batch sends, or answers have
+// suspended its lane, as last read.
+func (b *batch) held() bool {
+	p := b.worker.pacing.Load()
+	if reason, _ := p.brakes.Of(b.CampaignID, b.lane); reason != "" {
+		return true
+	}
+	_, suspended, _ := p.slowed[b.Lane].At(b.worker.db.Now())
+	return !suspended.IsZero()
+}
+
+// gates are the limits that a batch's messages pass now.
+func (b *batch) gates() []throttle.Gate {
+	pace := b.worker.pacing.Load()
+	p := throttle.Passage{Lane: b.lane, CampaignID: b.CampaignID, RelayID: b.line.relay.ID}
+	_, p.Tenth = pace.brakes.Of(b.CampaignID, b.lane)
+	p.Slow, _, _ = pace.slowed[b.Lane].At(b.worker.db.Now())
+	return pace.limits.Gates(p)
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -300,6 +302,9 @@ func (r *Recorder) settle(ctx context.Context, tx *database.Tx, group []*turn, t
 	if err := r.returned(ctx, tx, now); err != nil {
 		return err
 	}
+	if err := r.react(ctx, tx); err != nil {
+		return err
+	}
 	for _, id := range swallowing {
 		if err := r.campaigns.HoldDoubts(ctx, tx, id); err != nil {
 			return err
@@ -326,6 +331,33 @@ func (r *Recorder) returned(ctx context.Context, tx *database.Tx, now time.Time)
 	}
 	r.events, err = r.feedback.Answered(ctx, tx, r.refused, r.rates)
 	return err
+}
+
+// react lets lanes slow down that were told to.
+func (r *Recorder) react(ctx context.Context, tx *database.Tx) error {
+	var replies map[int64][]throttle.Reply
+	for i := range r.settled {
+		v := &r.settled[i]
+		o := v.Outcome
+		if !v.Written || !o.OfLane() {
+			continue
+		}
+		if replies == nil {
+			replies = map[int64][]throttle.Reply{}
+		}
+		lane := r.sent[i].batch.Lane
+		replies[lane] = append(replies[lane], throttle.Reply{Class: string(o.Class), Code: o.Code, Enhanced: o.Enhanced, Text: o.Text})
+	}
+	for _, lane := range slices.Sorted(maps.Keys(replies)) { // one order for all
+		changed, err := r.pace.React(ctx, tx, lane, replies[lane])
+		if err != nil {
+			return err
+		}
+		if changed {
+			r.log.Warn("a lane is slowed down", "lane", lane, "answer", replies[lane][0].String())
+		}
+	}
+	return nil
 }
 
 // rested is how long the line's relay has rested so far, which the clock of

@@ -83,6 +83,8 @@ func (c *calls) table() []route {
 		{get, "/throttles/{scope}", "throttles:read", "The limits of a scope", read(c, c.throttle)},
 		{put, "/throttles/{scope}", "throttles:write", "Replace the limits of a scope", read(c, c.setThrottle)},
 		{del, "/throttles/{scope}", "throttles:write", "Remove the limits of a scope, so that wider ones hold", read(c, c.dropThrottle)},
+		{get, "/lanes", "throttles:read", "What holds now between each sending domain and provider", read(c, c.lanes)},
+		{post, "/lanes/{domain}/{provider}/resume", "throttles:write", "Let a lane that a provider's answers have slowed go at its pace, with a reason", act(c, c.resumeLane, c.Nudge)},
 		{get, "/breakers", "throttles:read", "What complaints and bounces have slowed or stopped", read(c, c.breakers)},
 		{post, "/breakers/{scope}/resume", "throttles:write", "Let a lane or a domain go again, with a reason", read(c, c.resumeBreaker)},
 		{get, "/warmups", "throttles:read", "How the sending domains warm up", read(c, c.warmups)},
