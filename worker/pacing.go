@@ -19,13 +19,27 @@ type pacing struct {
 // pollEvery is how often a busy worker looks for what others have changed.
 const pollEvery = 200 * time.Millisecond
 
-// readPace reads the limits, unless that was done a moment ago.
+// readPace reads what holds, unless that was done a moment ago.
 func (w *Worker) readPace(ctx context.Context) error {
 	w.reading.Lock()
 	defer w.reading.Unlock()
 	if time.Since(w.readAt) < pollEvery/2 {
 		return nil
 	}
+	return w.readPaceNow(ctx)
+}
+
+// repace is what the recorder calls when it has slowed a lane: that holds at once.
+func (w *Worker) repace() {
+	w.reading.Lock()
+	defer w.reading.Unlock()
+	if err := w.readPaceNow(w.closing); err != nil && w.closing.Err() == nil {
+		w.log.Warn("read the pace", "error", err)
+	}
+}
+
+// readPaceNow reads it; under reading.
+func (w *Worker) readPaceNow(ctx context.Context) error {
 	asked := time.Now()
 	limits, err := w.pace.Limits(ctx)
 	if err != nil {

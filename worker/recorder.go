@@ -35,6 +35,8 @@ type Recorder struct {
 	log       *slog.Logger
 	metrics   *metrics
 	limits    func() throttle.Limits
+	repace    func()
+	slowed    bool // a lane, by the present commit
 	turns     chan *turn
 	spare     sync.Pool    // of *turn: there is one for each message
 	failing   atomic.Int64 // since when the database takes nothing, Unix milliseconds; 0: it does
@@ -232,6 +234,7 @@ func (r *Recorder) record(group []*turn) {
 // commit writes a group of turns in one transaction.
 func (r *Recorder) commit(group []*turn) error {
 	ctx, asked := context.Background(), time.Now()
+	r.slowed = false
 	err := r.db.Write(ctx, func(tx *database.Tx) error {
 		if err := tx.Gate(ctx, false); err != nil {
 			return err
@@ -250,6 +253,9 @@ func (r *Recorder) commit(group []*turn) error {
 	})
 	if err == nil {
 		r.feedback.Told(r.events)
+		if r.slowed {
+			r.repace()
+		}
 		r.metrics.committed(asked, group)
 	}
 	return err
@@ -354,6 +360,7 @@ func (r *Recorder) react(ctx context.Context, tx *database.Tx) error {
 			return err
 		}
 		if changed {
+			r.slowed = true
 			r.log.Warn("a lane is slowed down", "lane", lane, "answer", replies[lane][0].String())
 		}
 	}
