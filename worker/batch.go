@@ -239,9 +239,9 @@ func (b *batch) use(permits throttle.Permits, gates []throttle.Gate, pace *pacin
 	for i := range permits.N {
 		if permits.Every > 0 {
 			b.sleep(permits.At(i))
-			if permits.Void(i, time.Now()) || b.worker.pacing.Load() != pace {
-				return i, nil
-			}
+		}
+		if permits.Void(i, time.Now()) || b.worker.pacing.Load() != pace {
+			return i, nil
 		}
 		if !b.goOn() {
 			return i, context.Canceled
