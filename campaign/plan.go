@@ -77,6 +77,20 @@ func (s *Scheduler) planned(ctx context.Context, tx *database.Tx, c Campaign) er
 	if _, err := tx.Exec(ctx, `UPDATE campaigns SET planned = ? WHERE id = ?`, true, c.ID); err != nil {
 		return err
 	}
+	domain, err := s.store.domainOf(ctx, c)
+	if err != nil {
+		return err
+	}
+	jump, err := s.store.With(tx).jump(ctx, domain, c.Recipients)
+	if err != nil {
+		return err
+	}
+	if jump != nil {
+		a := Alarm{Kind: jump.Code, Scope: throttle.CampaignScope(c.ID), State: string(throttle.Warned), Reason: jump.Message + ". " + jump.Fix, Domain: domain, CampaignID: c.ID}
+		if err := s.store.alarm(ctx, tx, a); err != nil {
+			return err
+		}
+	}
 	return journal.Write(ctx, tx, "planned", "campaign", c.ID, map[string]any{"recipients": c.Recipients, "excluded": c.Excluded})
 }
 

@@ -1,7 +1,6 @@
 package throttle
 
 import (
-	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -195,7 +194,7 @@ func (p *play) boundary(now time.Time) time.Time {
 
 // hour plays a part of an hour.
 func (p *play) hour(now, next time.Time) {
-	whole := !next.After(now.Truncate(time.Hour).Add(time.Hour - 1))
+	goesOn := next.Before(now.Truncate(time.Hour).Add(time.Hour))
 	span := next.Sub(now)
 	rooms, demands, of := p.demands(now, span)
 	granted := Plan(rooms, demands, p.turn)
@@ -209,8 +208,8 @@ func (p *play) hour(now, next time.Time) {
 		w := &p.waiting[i]
 		w.left, w.again = w.left+w.again, 0
 	}
-	if whole {
-		return // the hour goes on
+	if goesOn {
+		return
 	}
 	for i := range p.lanes {
 		p.lanes[i].begun.next()
@@ -352,12 +351,4 @@ func (p *play) result() Forecast {
 		}
 	}
 	return f
-}
-
-// String is a day in short, for people.
-func (l ForecastLane) String() string {
-	if l.Cap == Unlimited {
-		return fmt.Sprint(l.Begun)
-	}
-	return fmt.Sprintf("%d of %d", l.Begun, l.Cap)
 }

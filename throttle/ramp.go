@@ -146,12 +146,6 @@ func (r Ramp) Next(last *SendingDay, date int64) Step {
 
 // judge says whether a day earned a step up.
 func judge(a Answers) (Verdict, string) {
-	share := func(n, of int64) float64 {
-		if of == 0 {
-			return 0
-		}
-		return float64(n) / float64(of)
-	}
 	bounces, deferrals, complaints := share(a.Hard, a.Attempts), share(a.Deferred, a.Attempts), share(a.Complained, a.Reporting)
 	many := a.Attempts >= fewest
 	percent := func(what string, n, of int64) string {

@@ -95,6 +95,7 @@ func (c *calls) table() []route {
 		{post, "/campaigns", "campaigns:write", "Draft a campaign", create(c, c.createCampaign)},
 		{get, "/campaigns/{id}", "campaigns:read", "One campaign with its books", read(c, c.campaign)},
 		{put, "/campaigns/{id}", "campaigns:write", "Replace a draft", read(c, c.updateCampaign)},
+		{post, "/campaigns/{id}/forecast", "campaigns:read", "When the campaign would end, day by day and provider by provider", read(c, c.forecast)},
 		{post, "/campaigns/{id}/launch", "campaigns:write", "Freeze and start a campaign", act(c, c.launch, c.Nudge)},
 		{post, "/campaigns/{id}/pause", "campaigns:write", "Let nothing more of a campaign begin", act(c, c.pause)},
 		{post, "/campaigns/{id}/resume", "campaigns:write", "Let a paused campaign go on", act(c, c.resume, c.Nudge)},

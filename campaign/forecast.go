@@ -1,0 +1,245 @@
+package campaign
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"facteur/sending"
+	"facteur/throttle"
+)
+
+// forecastDays is how far a forecast looks.
+const forecastDays = 400
+
+// Forecast is when a campaign would end, under all that holds now.
+type Forecast struct {
+	Recipients int64
+	Excluded   map[string]int64
+	EndsAt     time.Time // zero: not within [forecastDays], or something holds it
+	Left       int64     // mails that would not be begun by then
+	Days       []throttle.ForecastDay
+	Findings   []Finding
+}
+
+// Finding is something about a campaign that a person should know before it goes out.
+type Finding struct {
+	Code    string
+	Message string
+	Fix     string
+}
+
+// Forecast plays the campaign forward beside all others that run, by the
+// counts: for a draft those whom it would go to now, which reads all of them.
+func (s *Store) Forecast(ctx context.Context, id int64) (Forecast, error) {
+	c, err := s.Campaign(ctx, id)
+	if err != nil {
+		return Forecast{}, err
+	}
+	sender, err := s.senders.Sender(ctx, c.SenderID)
+	if err != nil {
+		return Forecast{}, err
+	}
+	f := Forecast{Recipients: c.Recipients, Excluded: c.Excluded}
+	var byProvider map[string]int64
+	switch {
+	case c.Status == Sent || c.Status == Cancelled:
+		f.EndsAt = time.UnixMilli(c.FinishedAt)
+		return f, nil
+	case c.Planned:
+		byProvider, err = s.open(ctx, c.ID)
+	default:
+		f.Recipients, f.Excluded, byProvider, err = s.meant(ctx, c)
+		var done map[string]int64
+		if err == nil && c.Recipients > 0 { // partly planned, perhaps partly sent
+			done, err = s.settledOf(ctx, c.ID)
+		}
+		for provider, n := range done {
+			byProvider[provider] = max(0, byProvider[provider]-n)
+		}
+	}
+	if err != nil {
+		return Forecast{}, err
+	}
+	o, err := s.outlook(ctx, c, sender, byProvider)
+	if err != nil {
+		return Forecast{}, err
+	}
+	played := o.Play()
+	f.Days, f.Left, f.EndsAt = played.Days, played.Left[c.ID], played.Ends[c.ID]
+	if finding, err := s.jump(ctx, sender.Domain, f.Recipients); err != nil {
+		return f, err
+	} else if finding != nil {
+		f.Findings = append(f.Findings, *finding)
+	}
+	return f, nil
+}
+
+// open counts what of a campaign is still to be sent, by provider.
+func (s *Store) open(ctx context.Context, id int64) (map[string]int64, error) {
+	return s.byProvider(ctx, id, `'queued', 'deferred'`)
+}
+
+// settledOf counts what of a campaign is done.
+func (s *Store) settledOf(ctx context.Context, id int64) (map[string]int64, error) {
+	return s.byProvider(ctx, id, `'sending', 'sent', 'failed', 'skipped', 'uncertain'`)
+}
+
+func (s *Store) byProvider(ctx context.Context, id int64, statuses string) (map[string]int64, error) {
+	var rows []struct {
+		Provider string `db:"provider"`
+		N        int64  `db:"n"`
+	}
+	err := s.q.Select(ctx, &rows, `SELECT provider, SUM(n) AS n FROM campaign_counts WHERE campaign_id = ? AND status IN (`+statuses+`) GROUP BY provider`, id)
+	counts := make(map[string]int64, len(rows))
+	for _, r := range rows {
+		if r.N > 0 {
+			counts[r.Provider] = r.N
+		}
+	}
+	return counts, err
+}
+
+// meant counts whom a draft would go to now.
+func (s *Store) meant(ctx context.Context, c Campaign) (recipients int64, excluded, byProvider map[string]int64, err error) {
+	narrow, err := segmentOf(c.Segment)
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	excluded, byProvider = map[string]int64{}, map[string]int64{}
+	asOf := s.db.Now().UnixMilli()
+	for after := int64(0); ; {
+		page, err := s.audience(ctx, c.ListIDs, narrow, asOf, after, reachPage)
+		if err != nil {
+			return 0, nil, nil, err
+		}
+		if len(page) == 0 {
+			return recipients, excluded, byProvider, nil
+		}
+		for _, m := range page {
+			if after = m.ID; m.Excluded != "" {
+				excluded[m.Excluded]++
+				continue
+			}
+			recipients++
+			byProvider[throttle.ProviderOf(m.Domain)]++
+		}
+	}
+}
+
+// outlook gathers what a forecast of the campaign goes by.
+func (s *Store) outlook(ctx context.Context, c Campaign, sender sending.Sender, byProvider map[string]int64) (throttle.Outlook, error) {
+	o := throttle.Outlook{Start: s.db.Now(), Days: forecastDays}
+	limits, err := s.pace.Limits(ctx)
+	if err != nil {
+		return o, err
+	}
+	var usage throttle.Usage
+	if limits.Counted() {
+		if usage, err = s.pace.Usage(ctx); err != nil {
+			return o, err
+		}
+	}
+	brakes, err := s.pace.Brakes(ctx)
+	if err != nil {
+		return o, err
+	}
+	at := map[throttle.Lane]int{}
+	add := func(c Campaign, domain string, byProvider map[string]int64) error {
+		d, err := s.senders.DomainByName(ctx, domain)
+		if err != nil {
+			return fmt.Errorf("domain %s: %w", domain, err)
+		}
+		ramp, err := RampOf(d)
+		if err != nil {
+			return err
+		}
+		for _, provider := range slices.Sorted(maps.Keys(byProvider)) {
+			l := throttle.Lane{Domain: domain, Provider: provider}
+			i, ok := at[l]
+			if !ok {
+				lane, err := s.pace.Outlook(ctx, l, ramp, d.Zone(), limits, usage, brakes)
+				if err != nil {
+					return err
+				}
+				i, o.Lanes = len(o.Lanes), append(o.Lanes, lane)
+				at[l] = i
+			}
+			w := throttle.Waiting{Campaign: c.ID, Priority: c.Priority, Lane: i, N: byProvider[provider]}
+			if c.StartsAt > 0 {
+				w.From = time.UnixMilli(c.StartsAt)
+			}
+			o.Waiting = append(o.Waiting, w)
+		}
+		return nil
+	}
+	if err := add(c, sender.Domain, byProvider); err != nil {
+		return o, err
+	}
+	if len(o.Lanes) > 0 {
+		o.Zone = o.Lanes[0].Zone
+	}
+	running, err := s.inState(ctx, Sending, Scheduled)
+	if err != nil {
+		return o, err
+	}
+	campaigns := []Campaign{c}
+	for _, other := range running {
+		if other.ID == c.ID {
+			continue
+		}
+		waiting, err := s.open(ctx, other.ID)
+		if err != nil {
+			return o, err
+		}
+		domain, err := s.domainOf(ctx, other)
+		if err != nil {
+			return o, err
+		}
+		if err := add(other, domain, waiting); err != nil {
+			return o, err
+		}
+		campaigns = append(campaigns, other)
+	}
+	return o, s.shared(ctx, &o, limits, usage, campaigns)
+}
+
+// shared adds the limits that several lanes share.
+func (s *Store) shared(ctx context.Context, o *throttle.Outlook, limits throttle.Limits, usage throttle.Usage, campaigns []Campaign) error {
+	relay := map[int64]int64{} // of campaigns with one alone
+	for _, c := range campaigns {
+		sender, err := s.senders.Sender(ctx, c.SenderID)
+		if err != nil {
+			return err
+		}
+		if len(sender.RelayIDs) == 1 {
+			relay[c.ID] = sender.RelayIDs[0]
+		}
+	}
+	names := map[int64]throttle.Lane{}
+	for b := range usage {
+		l, err := s.pace.Lane(ctx, b.Lane)
+		if err != nil {
+			return err
+		}
+		names[b.Lane] = l
+	}
+	seen := map[string]bool{}
+	for _, w := range o.Waiting {
+		lane := o.Lanes[w.Lane].Lane
+		for _, g := range limits.Gates(throttle.Passage{Lane: lane, CampaignID: w.Campaign, RelayID: relay[w.Campaign]}) {
+			if g.Scope == lane.Scope() || seen[g.Scope] {
+				continue // a lane's own is the lane's
+			}
+			seen[g.Scope] = true
+			o.Scopes = append(o.Scopes, throttle.OutlookScope{
+				Limit: g.Limit,
+				Of:    func(l throttle.Lane, campaign int64) bool { return g.Of(l, campaign, relay[campaign]) },
+				Used:  usage.Of(func(b throttle.Begun) bool { return g.Of(names[b.Lane], b.CampaignID, b.RelayID) }),
+			})
+		}
+	}
+	return nil
+}
