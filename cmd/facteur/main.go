@@ -37,6 +37,7 @@ type commands struct {
 	Token    tokenCmd       `cmd:"" help:"Make, list and revoke API tokens."`
 	Settings configCmd      `cmd:"" name:"config" help:"Print every setting with its value, default, unit and meaning."`
 	Proof    verifyProofCmd `cmd:"" name:"verify-proof" help:"Check a person's consent proof, without the database."`
+	Simulate simulateCmd    `cmd:"" help:"Play weeks of mailings under limits and a warm-up, in seconds."`
 	Sandbox  sandboxCmd     `cmd:"" help:"Run the SMTP server that plays mailbox providers."`
 	Version  versionCmd     `cmd:"" help:"Print the version."`
 }

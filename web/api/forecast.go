@@ -14,7 +14,7 @@ type Forecast struct {
 	EndsAt     *time.Time       `json:"ends_at" doc:"When its last mail would begin; null: something holds it, or not within 400 days."`
 	Left       int64            `json:"left" doc:"Mails that would not be begun by then."`
 	Days       []ForecastDay    `json:"days"`
-	Findings   []Finding        `json:"findings" doc:"What to know before it goes out."`
+	Findings   []CampaignFinding        `json:"findings" doc:"What to know before it goes out."`
 }
 
 // ForecastDay is a day of a forecast, in the sending domain's zone. Other
@@ -37,8 +37,8 @@ type ForecastProvider struct {
 	Because  string `json:"because,omitempty" doc:"Why the warm-up's step is what it is."`
 }
 
-// Finding is something that a person should know.
-type Finding struct {
+// CampaignFinding is something that a person should know.
+type CampaignFinding struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
 	Fix     string `json:"fix"`
@@ -49,7 +49,7 @@ func (c *calls) forecast(ctx context.Context, in *ByID) (Forecast, error) {
 	if err != nil {
 		return Forecast{}, err
 	}
-	out := Forecast{Recipients: f.Recipients, Excluded: f.Excluded, Left: f.Left, Days: []ForecastDay{}, Findings: []Finding{}}
+	out := Forecast{Recipients: f.Recipients, Excluded: f.Excluded, Left: f.Left, Days: []ForecastDay{}, Findings: []CampaignFinding{}}
 	if !f.EndsAt.IsZero() {
 		ends := f.EndsAt.UTC().Truncate(time.Second)
 		out.EndsAt = &ends
@@ -58,7 +58,7 @@ func (c *calls) forecast(ctx context.Context, in *ByID) (Forecast, error) {
 		out.Days = append(out.Days, forecastDayOf(d))
 	}
 	for _, x := range f.Findings {
-		out.Findings = append(out.Findings, Finding(x))
+		out.Findings = append(out.Findings, CampaignFinding(x))
 	}
 	return out, nil
 }
