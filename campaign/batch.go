@@ -84,6 +84,15 @@ func (s *Store) Load(ctx context.Context, b Batch) ([]Delivery, error) {
 	return rows, nil
 }
 
+// Postpone takes deliveries out of a batch, none of which has begun: each
+// waits until a time of its own (Unix milliseconds).
+func (s *Store) Postpone(ctx context.Context, b Batch, people, until []int64) error {
+	return s.db.Write(ctx, func(tx *database.Tx) error {
+		return tx.Each(ctx, `UPDATE deliveries SET wait = 2, not_before = ?, batch_id = 0 WHERE campaign_id = ? AND subscriber_id = ? AND batch_id = ? AND status = 'queued' AND wait = 0`,
+			len(people), func(i int, p *database.Params) { p.Set(until[i], b.CampaignID, people[i], b.ID) }, nil)
+	})
+}
+
 // Done ends an execution whose deliveries all have their answers written.
 func (s *Store) Done(ctx context.Context, b Batch) error {
 	_, err := s.db.Exec(ctx, `DELETE FROM batches WHERE id = ? AND execution = ?`, b.ID, b.Execution)

@@ -70,6 +70,7 @@ type Campaign struct {
 	UpdatedAt    int64
 	FinishedAt   int64
 
+	Calendar      Calendar
 	Priority      int     // 1 high, 0 normal, -1 low
 	CanaryPercent float64 // see [Canary]; 0: none
 	CanaryWait    int64   // milliseconds
@@ -104,6 +105,7 @@ type campaignRow struct {
 	UpdatedAt    int64  `db:"updated_at"`
 	FinishedAt   int64  `db:"finished_at"`
 
+	Calendar      string      `db:"calendar"`
 	Priority      int         `db:"priority"`
 	CanaryPercent float64     `db:"canary_percent"`
 	CanaryWait    int64       `db:"canary_wait"`
@@ -114,7 +116,7 @@ type campaignRow struct {
 
 const campaignColumns = `id, name, status, status_reason, subject, html, text, sender_id, list_ids, segment, on_uncertain, version,
 	starts_at, launched_at, audience_at, planned, plan_after, recipients, excluded, run, created_at, updated_at, finished_at, translations,
-	priority, canary_percent, canary_wait, canary_least, canary_state, canary_until`
+	calendar, priority, canary_percent, canary_wait, canary_least, canary_state, canary_until`
 
 func (r campaignRow) campaign() (Campaign, error) {
 	c := Campaign{
@@ -134,6 +136,9 @@ func (r campaignRow) campaign() (Campaign, error) {
 	if err := json.Unmarshal([]byte(r.Excluded), &c.Excluded); err != nil {
 		return c, fmt.Errorf("campaign %d: excluded: %w", r.ID, err)
 	}
+	if err := json.Unmarshal([]byte(r.Calendar), &c.Calendar); err != nil {
+		return c, fmt.Errorf("campaign %d: calendar: %w", r.ID, err)
+	}
 	return c, nil
 }
 
@@ -152,8 +157,8 @@ func (s *Store) Create(ctx context.Context, tx *database.Tx, c Campaign) (Campai
 	}
 	c.ID, c.Status, c.CreatedAt, c.Excluded = s.db.NewID(), Draft, s.db.Now().UnixMilli(), map[string]int64{}
 	c.UpdatedAt = c.CreatedAt
-	_, err := tx.Exec(ctx, `INSERT INTO campaigns (`+campaignColumns+`) VALUES (?, ?, ?, '', ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, ?, 0, 0, '{}', 0, ?, ?, 0, ?, ?, 0, 0, 0, '', 0)`,
-		c.ID, c.Name, string(c.Status), c.Subject, c.HTML, c.Text, c.SenderID, database.FormatIDs(c.ListIDs), c.Segment, c.OnUncertain, false, c.CreatedAt, c.UpdatedAt, formatTranslations(c.Translations), c.Priority)
+	_, err := tx.Exec(ctx, `INSERT INTO campaigns (`+campaignColumns+`) VALUES (?, ?, ?, '', ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, ?, 0, 0, '{}', 0, ?, ?, 0, ?, ?, ?, 0, 0, 0, '', 0)`,
+		c.ID, c.Name, string(c.Status), c.Subject, c.HTML, c.Text, c.SenderID, database.FormatIDs(c.ListIDs), c.Segment, c.OnUncertain, false, c.CreatedAt, c.UpdatedAt, formatTranslations(c.Translations), formatCalendar(c.Calendar), c.Priority)
 	if err != nil {
 		return Campaign{}, fmt.Errorf("create campaign: %w", err)
 	}
@@ -172,8 +177,8 @@ func (s *Store) Update(ctx context.Context, tx *database.Tx, c Campaign) (Campai
 	if err := s.check(ctx, tx, &c); err != nil {
 		return Campaign{}, err
 	}
-	_, err = tx.Exec(ctx, `UPDATE campaigns SET name = ?, subject = ?, html = ?, text = ?, sender_id = ?, list_ids = ?, segment = ?, on_uncertain = ?, translations = ?, priority = ?, updated_at = ? WHERE id = ?`,
-		c.Name, c.Subject, c.HTML, c.Text, c.SenderID, database.FormatIDs(c.ListIDs), c.Segment, c.OnUncertain, formatTranslations(c.Translations), c.Priority, s.db.Now().UnixMilli(), c.ID)
+	_, err = tx.Exec(ctx, `UPDATE campaigns SET name = ?, subject = ?, html = ?, text = ?, sender_id = ?, list_ids = ?, segment = ?, on_uncertain = ?, translations = ?, calendar = ?, priority = ?, updated_at = ? WHERE id = ?`,
+		c.Name, c.Subject, c.HTML, c.Text, c.SenderID, database.FormatIDs(c.ListIDs), c.Segment, c.OnUncertain, formatTranslations(c.Translations), formatCalendar(c.Calendar), c.Priority, s.db.Now().UnixMilli(), c.ID)
 	if err != nil {
 		return Campaign{}, fmt.Errorf("update campaign: %w", err)
 	}
@@ -193,6 +198,9 @@ func (s *Store) check(ctx context.Context, tx *database.Tx, c *Campaign) error {
 	}
 	if strings.ContainsAny(c.Subject, "\r\n\x00") {
 		return &Invalid{"subject", "has a line break"}
+	}
+	if err := c.Calendar.check(); err != nil {
+		return err
 	}
 	if _, err := s.With(tx).checkSegment(ctx, c.Segment); err != nil {
 		return err

@@ -24,6 +24,7 @@ type Version struct {
 	Sender     sending.Sender
 	ListIDs    []int64
 	Segment    string
+	Calendar   Calendar
 	// Translations are the content in other languages, by locale.
 	Translations map[string]Content
 }
@@ -56,8 +57,8 @@ func (s *Store) Launch(ctx context.Context, tx *database.Tx, id int64, at time.T
 		return Campaign{}, fmt.Errorf("freeze sender: %w", err)
 	}
 	c.Version++
-	_, err = tx.Exec(ctx, `INSERT INTO versions (campaign_id, number, subject, html, text, sender, list_ids, segment, translations, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		c.ID, c.Version, c.Subject, c.HTML, c.Text, string(frozen), database.FormatIDs(c.ListIDs), c.Segment, formatTranslations(c.Translations), now.UnixMilli())
+	_, err = tx.Exec(ctx, `INSERT INTO versions (campaign_id, number, subject, html, text, sender, list_ids, segment, translations, calendar, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		c.ID, c.Version, c.Subject, c.HTML, c.Text, string(frozen), database.FormatIDs(c.ListIDs), c.Segment, formatTranslations(c.Translations), formatCalendar(c.Calendar), now.UnixMilli())
 	if err != nil {
 		return Campaign{}, fmt.Errorf("freeze campaign %d: %w", id, err)
 	}
@@ -144,14 +145,18 @@ func (s *Store) Version(ctx context.Context, campaignID, number int64) (Version,
 
 		Segment      string `db:"segment"`
 		Translations string `db:"translations"`
+		Calendar     string `db:"calendar"`
 	}
-	err := s.q.Get(ctx, &row, `SELECT subject, html, text, sender, list_ids, segment, translations FROM versions WHERE campaign_id = ? AND number = ?`, campaignID, number)
+	err := s.q.Get(ctx, &row, `SELECT subject, html, text, sender, list_ids, segment, translations, calendar FROM versions WHERE campaign_id = ? AND number = ?`, campaignID, number)
 	if err != nil {
 		return Version{}, fmt.Errorf("version %d of campaign %d: %w", number, campaignID, err)
 	}
 	v := Version{CampaignID: campaignID, Number: number, Subject: row.Subject, HTML: row.HTML, Text: row.Text, Segment: row.Segment}
 	if err := json.Unmarshal([]byte(row.Translations), &v.Translations); err != nil {
 		return v, fmt.Errorf("version %d of campaign %d: translations: %w", number, campaignID, err)
+	}
+	if err := json.Unmarshal([]byte(row.Calendar), &v.Calendar); err != nil {
+		return v, fmt.Errorf("version %d of campaign %d: calendar: %w", number, campaignID, err)
 	}
 	if err := json.Unmarshal([]byte(row.Sender), &v.Sender); err != nil {
 		return v, fmt.Errorf("version %d of campaign %d: sender: %w", number, campaignID, err)

@@ -65,7 +65,7 @@ func (s *Scheduler) plan(ctx context.Context, c Campaign) error {
 		if len(page) == 0 {
 			return s.planned(ctx, tx, c)
 		}
-		return s.planPeople(ctx, tx, c, v.Sender.Domain, page)
+		return s.planPeople(ctx, tx, c, v, page)
 	})
 	if err == nil {
 		s.metrics.planned.Add(float64(len(page)))
@@ -94,7 +94,7 @@ func (s *Scheduler) planned(ctx context.Context, tx *database.Tx, c Campaign) er
 	return journal.Write(ctx, tx, "planned", "campaign", c.ID, map[string]any{"recipients": c.Recipients, "excluded": c.Excluded})
 }
 
-func (s *Scheduler) planPeople(ctx context.Context, tx *database.Tx, c Campaign, domain string, page []subscribers.Member) error {
+func (s *Scheduler) planPeople(ctx context.Context, tx *database.Tx, c Campaign, v Version, page []subscribers.Member) error {
 	var in []subscribers.Member
 	for _, m := range page {
 		if m.Excluded != "" {
@@ -103,21 +103,26 @@ func (s *Scheduler) planPeople(ctx context.Context, tx *database.Tx, c Campaign,
 			in = append(in, m)
 		}
 	}
-	seats, err := s.seat(ctx, tx, c, domain, in)
+	seats, err := s.seat(ctx, tx, c, v.Sender.Domain, in)
 	if err != nil {
 		return err
 	}
 	t := Tally{}
+	rank, err := s.ranking(ctx, tx, c, v)
+	if err != nil {
+		return err
+	}
+	hours, now := s.store.Hours(c, v.Calendar), s.store.db.Now()
 	err = tx.Insert(ctx, `INSERT INTO deliveries (campaign_id, subscriber_id, status, wait, lane, rank, not_before, batch_id, lists, run, attempts, doubts, relay_id,
 		code, enhanced, answer, reason, first_at, begun_at, settled_at, deferred_at)
-		VALUES (?, ?, 'queued', 1, ?, ?, 0, 0, ?, 0, 0, 0, 0, 0, '', '', '', 0, 0, 0, 0)`, len(in), func(i int, p *database.Params) {
+		VALUES (?, ?, 'queued', ?, ?, ?, ?, 0, ?, 0, 0, 0, 0, 0, '', '', '', 0, 0, 0, 0)`, len(in), func(i int, p *database.Params) {
 		m := &seats[i]
 		t.move(c.ID, m.provider, "", Queued, 1)
-		rank := c.Recipients + int64(i)
-		if c.sampled(rank) {
-			rank -= sampleRank
+		wait, notBefore := waitBatch, int64(0)
+		if next := hours.Next(now, m.Timezone); next.After(now) {
+			wait, notBefore = waitTime, next.UnixMilli()
 		}
-		p.Set(c.ID, m.ID, m.lane, rank, m.bits())
+		p.Set(c.ID, m.ID, wait, m.lane, rank(m.Member, c.Recipients+int64(i), wait == waitBatch), notBefore, m.bits())
 	})
 	if err != nil {
 		if errors.Is(err, database.ErrConflict) {

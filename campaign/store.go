@@ -21,11 +21,12 @@ type Store struct {
 	cap     Cap
 	erasers []Eraser
 	alarmed []Alarmed
+	zones   *zones
 }
 
 // NewStore reads and writes db; the other stores own what campaigns refer to.
 func NewStore(db *database.DB, people *subscribers.Store, senders *sending.Store, pace *throttle.Store) *Store {
-	return &Store{q: db, db: db, people: people, senders: senders, pace: pace}
+	return &Store{q: db, db: db, people: people, senders: senders, pace: pace, zones: &zones{}}
 }
 
 // With is the store inside a transaction.

@@ -11,6 +11,10 @@ type Member struct {
 	ID     int64
 	Domain string // of the address, an A-label
 	Lists  []int  // positions of the lists through which they may be mailed
+	// Timezone is the IANA name of where they live; "" when it is not known.
+	Timezone string
+	// ConfirmedAt is their latest yes to one of these lists, Unix milliseconds.
+	ConfirmedAt int64
 	// Excluded is why they are left out: "suppressed", "unconfirmed", "paused",
 	// "unsubscribed" or "confirmed_later"; "" when they are not.
 	Excluded string
@@ -23,6 +27,7 @@ type audienceRow struct {
 	Key          string
 	Suppressed   bool
 	PausedUntil  int64
+	Timezone     string
 }
 
 // Audience reads the next people of the lists in the order of their ids,
@@ -35,11 +40,11 @@ func (s *Store) Audience(ctx context.Context, listIDs []int64, asOf, after int64
 	for i, list := range listIDs {
 		pages[i] = make([]audienceRow, 0, limit)
 		var row audienceRow
-		err := s.db.Scan(ctx, `SELECT s.subscriber_id, s.status, s.confirmed_at, s.paused_until, p.key,
+		err := s.db.Scan(ctx, `SELECT s.subscriber_id, s.status, s.confirmed_at, s.paused_until, p.key, p.timezone,
 				EXISTS (SELECT 1 FROM suppressions x WHERE x.key = p.key AND x.list_id = 0) AS suppressed
 			FROM subscriptions s JOIN subscribers p ON p.id = s.subscriber_id
 			WHERE s.list_id = ? AND s.subscriber_id > ? ORDER BY s.subscriber_id LIMIT ?`, []any{list, after, limit},
-			[]any{&row.SubscriberID, (*string)(&row.Status), &row.ConfirmedAt, &row.PausedUntil, &row.Key, &row.Suppressed}, func() { pages[i] = append(pages[i], row) })
+			[]any{&row.SubscriberID, (*string)(&row.Status), &row.ConfirmedAt, &row.PausedUntil, &row.Key, &row.Timezone, &row.Suppressed}, func() { pages[i] = append(pages[i], row) })
 		if err != nil {
 			return nil, err
 		}
@@ -56,7 +61,7 @@ func (s *Store) Audience(ctx context.Context, listIDs []int64, asOf, after int64
 			}
 			m := found[row.SubscriberID]
 			if m == nil {
-				m = &Member{ID: row.SubscriberID, Domain: domainOf(row.Key)}
+				m = &Member{ID: row.SubscriberID, Domain: domainOf(row.Key), Timezone: row.Timezone}
 				found[row.SubscriberID] = m
 			}
 			m.see(i, row, asOf, now)
@@ -85,6 +90,7 @@ func (m *Member) see(list int, row audienceRow, asOf, now int64) {
 		m.Excluded = OnPause
 	case row.Status == Confirmed && row.ConfirmedAt <= asOf:
 		m.Lists = append(m.Lists, list)
+		m.ConfirmedAt = max(m.ConfirmedAt, row.ConfirmedAt)
 	case row.Status == Confirmed:
 		m.Excluded = "confirmed_later"
 	case m.Excluded == OnPause:

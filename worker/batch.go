@@ -30,6 +30,7 @@ type batch struct {
 	line        *line
 	lane        throttle.Lane
 	onUncertain string
+	hours       campaign.Hours
 
 	mu      sync.Mutex
 	out     int         // handed to connections and not ended
@@ -102,6 +103,9 @@ func (b *batch) execute() (notBefore int64, err error) {
 		return 0, err
 	}
 	deliveries, err := b.meet(ctx, rows)
+	if err == nil {
+		deliveries, err = b.postpone(ctx, deliveries)
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -143,6 +147,7 @@ func (b *batch) prepare(ctx context.Context) error {
 	if b.made, err = w.composer.of(ctx, c.ID, c.Version); err != nil {
 		return err
 	}
+	b.hours = w.campaigns.Hours(c, b.made.version.Calendar)
 	if b.lane, err = w.pace.Lane(ctx, b.Lane); err != nil {
 		return err
 	}
@@ -189,6 +194,28 @@ func (b *batch) meet(ctx context.Context, rows []campaign.Delivery) ([]*delivery
 		}
 	}
 	return list, nil
+}
+
+// postpone lets those wait whose quiet hours have begun since they were
+// planned, each for their own time, and returns the others.
+func (b *batch) postpone(ctx context.Context, list []*delivery) ([]*delivery, error) {
+	if b.hours.Always() {
+		return list, nil
+	}
+	now := b.worker.db.Now()
+	var people, until []int64
+	kept := list[:0]
+	for _, d := range list {
+		if next := b.hours.Next(now, d.person.Timezone); next.After(now) {
+			people, until = append(people, d.row.SubscriberID), append(until, next.UnixMilli())
+		} else {
+			kept = append(kept, d)
+		}
+	}
+	if len(people) == 0 {
+		return kept, nil
+	}
+	return kept, b.worker.campaigns.Postpone(ctx, b.Batch, people, until)
 }
 
 // feed hands the deliveries to the connections as permits allow, and those
@@ -337,7 +364,7 @@ func (b *batch) again() []*delivery {
 		}
 		b.back = kept
 		b.mu.Unlock()
-		b.postpone(lost)
+		b.giveUp(lost)
 		if len(retry) > 0 || out == 0 {
 			return retry
 		}
@@ -345,9 +372,9 @@ func (b *batch) again() []*delivery {
 	}
 }
 
-// postpone defers deliveries at whose envelope the relay has cut the line
+// giveUp defers deliveries at whose envelope the relay has cut the line
 // each time, so that they wait as any other refusal does.
-func (b *batch) postpone(lost []*delivery) {
+func (b *batch) giveUp(lost []*delivery) {
 	for _, d := range lost {
 		b.count(1)
 		b.worker.recorder.turn(b.line, []smtp.Ended{{Mail: d, Result: smtp.Result{Stage: smtp.Rcpt, Err: smtp.ErrLost}}}, nil)

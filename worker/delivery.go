@@ -51,6 +51,10 @@ func (d *delivery) Ready() bool {
 		d.batch.give(d)
 		return false
 	}
+	if now := w.db.Now(); d.batch.hours.Next(now, d.person.Timezone).After(now) {
+		d.batch.give(d) // their quiet hours have begun: the next batch lets them wait
+		return false
+	}
 	if w.noes.Has(d.row.SubscriberID) && w.recorder.left(d) {
 		w.recorder.metrics.skipped.WithLabelValues(d.batch.lane.Provider).Inc()
 		d.batch.end(d)

@@ -19,6 +19,10 @@ type NewCampaign struct {
 	Segment  string `json:"segment,omitempty" example:"" doc:"Narrows the lists: attributes.city = \"Lyon\" and last_sent_at < 30 days ago; see docs/segments.md."`
 
 	Translations map[string]campaign.Content `json:"translations,omitempty" doc:"The content in other languages, by locale; who speaks none of them gets the one above."`
+	QuietHours   *QuietHours                 `json:"quiet_hours,omitempty" doc:"No mail then, by the clock where the person lives."`
+	AllowedDays  []string                    `json:"allowed_days,omitempty" maxItems:"7" enum:"mon,tue,wed,thu,fri,sat,sun" doc:"All, if left out; by the calendar where the person lives."`
+	LocalTime    string                      `json:"local_time,omitempty" example:"" doc:"Everybody gets the mail at this time of their own, at the first one after the start; such as 09:00."`
+	Timezone     string                      `json:"timezone,omitempty" maxLength:"64" example:"Europe/Paris" doc:"Of those whose own is not known; UTC if left out."`
 	Priority     string                      `json:"priority,omitempty" enum:"high,normal,low" default:"normal" doc:"Who goes first where there is not room for all; campaigns of one priority share."`
 	OnUncertain  string                      `json:"on_uncertain,omitempty" enum:"resend,hold" default:"resend" doc:"What becomes of a message whose answer was lost: sent once more, or held for a person."`
 }
@@ -49,6 +53,10 @@ type Campaign struct {
 
 	Translations map[string]campaign.Content `json:"translations"`
 
+	QuietHours  *QuietHours      `json:"quiet_hours"`
+	AllowedDays []string         `json:"allowed_days"`
+	LocalTime   string           `json:"local_time"`
+	Timezone    string           `json:"timezone"`
 	Priority    string           `json:"priority"`
 	Canary      CanaryState      `json:"canary"`
 	OnUncertain string           `json:"on_uncertain"`
@@ -67,13 +75,18 @@ func lineOf(c campaign.Campaign) CampaignLine {
 // show adds the books to a campaign.
 func show(ctx context.Context, store *campaign.Store, c campaign.Campaign) (Campaign, error) {
 	counts, err := store.Counts(ctx, c.ID)
-	return Campaign{CampaignLine: lineOf(c), HTML: c.HTML, Text: c.Text, Segment: c.Segment, OnUncertain: c.OnUncertain, Counts: counts, Excluded: c.Excluded, Translations: c.Translations, Priority: priorityOf(c.Priority), Canary: canaryOf(c)}, err
+	days := c.Calendar.Days
+	if days == nil {
+		days = []string{}
+	}
+	return Campaign{QuietHours: quietOf(c.Calendar), AllowedDays: days, LocalTime: c.Calendar.LocalTime, Timezone: c.Calendar.Timezone, CampaignLine: lineOf(c), HTML: c.HTML, Text: c.Text, Segment: c.Segment, OnUncertain: c.OnUncertain, Counts: counts, Excluded: c.Excluded, Translations: c.Translations, Priority: priorityOf(c.Priority), Canary: canaryOf(c)}, err
 }
 
 func (n NewCampaign) campaign(id int64) campaign.Campaign {
 	return campaign.Campaign{
 		ID: id, Name: n.Name, Subject: n.Subject, HTML: n.HTML, Text: n.Text, SenderID: n.SenderID.int(),
 		ListIDs: ints(n.ListIDs), Segment: n.Segment, OnUncertain: n.OnUncertain, Translations: n.Translations, Priority: map[string]int{"high": 1, "low": -1}[n.Priority],
+		Calendar: n.calendar(),
 	}
 }
 
@@ -133,4 +146,25 @@ func priorityOf(n int) string {
 		return "low"
 	}
 	return "normal"
+}
+
+// QuietHours is a span of the day; it may go over midnight.
+type QuietHours struct {
+	From string `json:"from" example:"21:00"`
+	To   string `json:"to" example:"08:00"`
+}
+
+func quietOf(c campaign.Calendar) *QuietHours {
+	if c.QuietFrom == "" {
+		return nil
+	}
+	return &QuietHours{c.QuietFrom, c.QuietTo}
+}
+
+func (n NewCampaign) calendar() campaign.Calendar {
+	c := campaign.Calendar{Days: n.AllowedDays, LocalTime: n.LocalTime, Timezone: n.Timezone}
+	if n.QuietHours != nil {
+		c.QuietFrom, c.QuietTo = n.QuietHours.From, n.QuietHours.To
+	}
+	return c
 }

@@ -9,12 +9,12 @@ import (
 
 // Forecast is when a campaign would end under all limits that hold now.
 type Forecast struct {
-	Recipients int64            `json:"recipients"`
-	Excluded   map[string]int64 `json:"excluded" doc:"How many of the lists would be left out, by reason."`
-	EndsAt     *time.Time       `json:"ends_at" doc:"When its last mail would begin; null: something holds it, or not within 400 days."`
-	Left       int64            `json:"left" doc:"Mails that would not be begun by then."`
-	Days       []ForecastDay    `json:"days"`
-	Findings   []CampaignFinding        `json:"findings" doc:"What to know before it goes out."`
+	Recipients int64             `json:"recipients"`
+	Excluded   map[string]int64  `json:"excluded" doc:"How many of the lists would be left out, by reason."`
+	EndsAt     *time.Time        `json:"ends_at" doc:"When its last mail would begin; null: something holds it, or not within 400 days."`
+	Left       int64             `json:"left" doc:"Mails that would not be begun by then."`
+	Days       []ForecastDay     `json:"days"`
+	Findings   []CampaignFinding `json:"findings" doc:"What to know before it goes out."`
 }
 
 // ForecastDay is a day of a forecast, in the sending domain's zone. Other
