@@ -230,7 +230,7 @@ func RampOf(d sending.Domain) (throttle.Ramp, error) {
 
 // today is the lane's open day, opened if this is its first mail of the day.
 func (s *Scheduler) today(ctx context.Context, lane int64, r throttle.Ramp, zone *time.Location, days map[int64]throttle.WarmupDay) (throttle.WarmupDay, error) {
-	if d, ok := days[lane]; ok {
+	if d, ok := days[lane]; ok && s.opened[lane] == d.Date {
 		return d, nil
 	}
 	var d throttle.WarmupDay
@@ -239,7 +239,11 @@ func (s *Scheduler) today(ctx context.Context, lane int64, r throttle.Ramp, zone
 		return err
 	})
 	if err == nil {
-		s.log.Info("a day of warm-up", "lane", lane, "step", d.Number+1, "cap", d.Cap, "why", d.Reason)
+		if s.opened == nil {
+			s.opened = map[int64]int64{}
+		}
+		s.opened[lane] = d.Date
+		s.log.Info("a day of warm-up", "lane", lane, "date", throttle.DayTime(d.Date).Format(time.DateOnly), "step", d.Number+1, "cap", d.Cap, "why", d.Reason)
 		days[lane] = d
 	}
 	return d, err

@@ -34,7 +34,8 @@ type Scheduler struct {
 	nudge    chan struct{}
 	duties   []Duty
 	metrics  *schedulerMetrics
-	turn     int // counts the releases
+	turn     int             // counts the releases
+	opened   map[int64]int64 // lane → the day of its warm-up that was looked at last
 
 	mu      sync.Mutex
 	lease   *database.Lease // nil: another leads, or nobody

@@ -24,6 +24,15 @@ type WarmupDay struct {
 	Reason  string  `db:"reason"`
 	From    int64   `db:"from_at"`  // the day begins, Unix milliseconds
 	Until   int64   `db:"until_at"` // and ends
+
+	// The sending day that the step follows from, and its step; 0: none.
+	LastDate int64 `db:"last_date"`
+	LastStep int   `db:"last_step"`
+}
+
+// follows tells whether the step follows from this sending day.
+func (d WarmupDay) follows(date int64, step int) bool {
+	return d.LastDate == date && d.LastStep == step
 }
 
 // Quota is what of the day's cap is taken.
@@ -39,7 +48,7 @@ func Date(t time.Time, zone *time.Location) (date int64, from, until time.Time) 
 	return time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / (24 * 60 * 60), from, until
 }
 
-const warmupColumns = `lane, date, step, cap, used, letters, verdict, reason, from_at, until_at`
+const warmupColumns = `lane, date, step, cap, used, letters, verdict, reason, from_at, until_at, last_date, last_step`
 
 // Today is the lane's day on a date; [database.ErrNotFound] when nothing has
 // opened it yet.
@@ -66,48 +75,60 @@ func (s *Store) Todays(ctx context.Context, at int64) (map[int64]WarmupDay, erro
 }
 
 // OpenDay gives the lane its step for the day that holds now, once: who asks
-// later gets the same. The step follows from the last day on which it sent.
+// later gets the same. The step follows from the last day on which it sent. A
+// day that was opened too early, by a clock that had been put forward, gets
+// its step anew when it comes.
 func (s *Store) OpenDay(ctx context.Context, tx *database.Tx, lane int64, r Ramp, zone *time.Location) (WarmupDay, error) {
-	date, from, until := Date(s.db.Now(), zone)
 	joined := s.With(tx)
-	if d, err := joined.Today(ctx, lane, date); !errors.Is(err, database.ErrNotFound) {
+	d, err := joined.Day(ctx, lane, r, zone)
+	if err != nil {
 		return d, err
 	}
-	last, err := joined.lastSendingDay(ctx, lane, date)
+	open, err := joined.Today(ctx, lane, d.Date)
+	if err == nil && open.follows(d.LastDate, d.LastStep) || err != nil && !errors.Is(err, database.ErrNotFound) {
+		return open, err
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO warmup_days (lane, date, step, cap, used, letters, verdict, reason, from_at, until_at, last_date, last_step, opened_at) VALUES (?, ?, ?, ?, 0, 0, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (lane, date) DO UPDATE SET step = excluded.step, cap = CASE WHEN excluded.cap > warmup_days.used THEN excluded.cap ELSE warmup_days.used END,
+			verdict = excluded.verdict, reason = excluded.reason, last_date = excluded.last_date, last_step = excluded.last_step WHERE warmup_days.last_date = ? AND warmup_days.last_step = ?`,
+		lane, d.Date, d.Number, d.Cap, string(d.Verdict), d.Reason, d.From, d.Until, d.LastDate, d.LastStep, s.db.Now().UnixMilli(), open.LastDate, open.LastStep)
+	if err != nil {
+		return d, fmt.Errorf("open a day of lane %d: %w", lane, err)
+	}
+	l, err := joined.Lane(ctx, lane)
+	if err != nil {
+		return d, err
+	}
+	err = journal.Write(ctx, tx, "warmup-"+string(d.Verdict), "lane", lane, map[string]any{
+		"domain": l.Domain, "provider": l.Provider, "date": DayTime(d.Date).Format(time.DateOnly), "step": d.Number + 1, "cap": d.Cap, "reason": d.Reason,
+	})
+	if err != nil {
+		return d, err
+	}
+	return joined.Today(ctx, lane, d.Date)
+}
+
+// Day is the lane's day that holds now, as it is or as it would be if its
+// first mail came now. Lane 0 has never sent.
+func (s *Store) Day(ctx context.Context, lane int64, r Ramp, zone *time.Location) (WarmupDay, error) {
+	date, from, until := Date(s.db.Now(), zone)
+	last, err := s.lastSendingDay(ctx, lane, date)
 	if err != nil {
 		return WarmupDay{}, err
 	}
+	lastDate, lastStep := int64(0), 0
+	if last != nil {
+		lastDate, lastStep = last.Date, last.Step
+	}
+	open, err := s.Today(ctx, lane, date)
+	if err == nil && open.follows(lastDate, lastStep) || err != nil && !errors.Is(err, database.ErrNotFound) {
+		return open, err
+	}
 	step := r.Next(last, date)
-	n, err := tx.Exec(ctx, `INSERT INTO warmup_days (lane, date, step, cap, used, letters, verdict, reason, from_at, until_at, opened_at) VALUES (?, ?, ?, ?, 0, 0, ?, ?, ?, ?, ?)
-		ON CONFLICT (lane, date) DO NOTHING`, lane, date, step.Number, step.Cap, string(step.Verdict), step.Reason, from.UnixMilli(), until.UnixMilli(), s.db.Now().UnixMilli())
-	if err != nil {
-		return WarmupDay{}, fmt.Errorf("open a day of lane %d: %w", lane, err)
-	}
-	if n == 1 {
-		l, err := joined.Lane(ctx, lane)
-		if err != nil {
-			return WarmupDay{}, err
-		}
-		err = journal.Write(ctx, tx, "warmup-"+string(step.Verdict), "lane", lane, map[string]any{
-			"domain": l.Domain, "provider": l.Provider, "date": DayTime(date).Format(time.DateOnly), "step": step.Number + 1, "cap": step.Cap, "reason": step.Reason,
-		})
-		if err != nil {
-			return WarmupDay{}, err
-		}
-	}
-	return joined.Today(ctx, lane, date)
-}
-
-// Day is the lane's day that holds now: the open one, or what it would be if
-// its first mail came now. Lane 0 has never sent.
-func (s *Store) Day(ctx context.Context, lane int64, r Ramp, zone *time.Location) (WarmupDay, error) {
-	date, from, until := Date(s.db.Now(), zone)
-	if d, err := s.Today(ctx, lane, date); !errors.Is(err, database.ErrNotFound) {
-		return d, err
-	}
-	last, err := s.lastSendingDay(ctx, lane, date)
-	step := r.Next(last, date)
-	return WarmupDay{Lane: lane, Date: date, Number: step.Number, Cap: step.Cap, Verdict: step.Verdict, Reason: step.Reason, From: from.UnixMilli(), Until: until.UnixMilli()}, err
+	return WarmupDay{
+		Lane: lane, Date: date, Number: step.Number, Cap: step.Cap, Used: open.Used, Letters: open.Letters, Verdict: step.Verdict, Reason: step.Reason,
+		From: from.UnixMilli(), Until: until.UnixMilli(), LastDate: lastDate, LastStep: lastStep,
+	}, nil
 }
 
 // Recap lets today's caps of a domain follow a ramp that was changed. What is

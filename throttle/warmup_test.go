@@ -171,3 +171,37 @@ func TestClaim_OfADayThatNobodyOpened(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestWarmup_ADayThatAJumpingClockOpenedGetsItsStepWhenItComes(t *testing.T) {
+	eachAt(t, func(t *testing.T, db *database.DB, now *time.Time) {
+		w := &warm{t: t, db: db, s: throttle.NewStore(db)}
+		err := write(t, db, func(ctx context.Context, tx *database.Tx) (err error) {
+			w.lane, err = w.s.LaneID(ctx, tx, throttle.Lane{Domain: "a.example", Provider: "google"})
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.begin(w.open().Date, 50)
+		first := *now
+		*now = first.AddDate(0, 0, 3)
+		early := w.open()
+		if early.Cap != 100 || w.begin(early.Date, 70) != 70 {
+			t.Errorf("by a clock put forward: %+v", early)
+		}
+		*now = first
+		for i, want := range []int64{50, 100, 250, 500} {
+			*now = first.AddDate(0, 0, i)
+			d := w.open()
+			if d.Cap != want {
+				t.Errorf("day %d: %+v, want a cap of %d", i, d, want)
+			}
+			if i > 0 && i < 3 {
+				w.begin(d.Date, d.Cap)
+			}
+			if i == 3 && w.begin(d.Date, 1000) != 430 {
+				t.Errorf("day %d: what was used too early is used", i)
+			}
+		}
+	})
+}

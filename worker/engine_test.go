@@ -140,7 +140,7 @@ func (e *engine) list(name string, emails ...string) int64 {
 			page[i] = subscribers.Person{Address: a, Name: "Person " + strconv.Itoa(i), Attributes: `{"city":"Lyon"}`}
 		}
 		e.write(func(ctx context.Context, tx *database.Tx) error {
-			_, err := e.people.Enroll(ctx, tx, id, page, consent.Statement{Basis: consent.OptIn, Source: "test", At: time.Now().Add(-time.Hour)}, false)
+			_, err := e.people.Enroll(ctx, tx, id, page, consent.Statement{Basis: consent.OptIn, Source: "test", At: e.db.Now().Add(-time.Hour)}, false)
 			return err
 		})
 		emails = emails[n:]

@@ -23,8 +23,8 @@ func TestSlowdown_OfOneProviderHoldsUpNoOther(t *testing.T) {
 			emails = append(emails, fmt.Sprintf("person%d@gmail.com", i), fmt.Sprintf("person%d@yahoo.com", i))
 		}
 		id := e.launch(e.sender(s, 5), e.list("all", emails...))
-		_, n := e.await(id, 60*time.Second, func(_ campaign.Campaign, n campaign.Counts) bool { return n.Sent == 600 })
-		if c := s.Count(); n.Failed != 0 || n.Deferred+n.Queued != 300 || len(c.Refused) != 1 || c.Refused["421 4.7.28"] > 60 {
+		_, n := e.await(id, 60*time.Second, func(_ campaign.Campaign, n campaign.Counts) bool { return n.Sent == 600 && n.Sending == 0 })
+		if c := s.Count(); n.Failed != 0 || n.Deferred+n.Queued+n.Sending != 300 || len(c.Refused) != 1 || c.Refused["421 4.7.28"] > 60 {
 			t.Errorf("counts %+v, sandbox %+v: want few tried at the provider that refuses", n, c)
 		}
 		relays, err := e.senders.Relays(context.Background())

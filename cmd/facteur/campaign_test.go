@@ -37,7 +37,7 @@ func launched(t *testing.T, a *App, relayAddr string, people ...string) string {
 	})
 	host, port, _ := net.SplitHostPort(relayAddr)
 	relay := made(t, a, "/relays", fmt.Sprintf(`{"name":"box","host":%q,"port":%s,"security":"none","max_connections":5}`, host, port))
-	made(t, a, "/domains", `{"name":"news.example.com"}`)
+	made(t, a, "/domains", `{"name":"news.example.com","warmup":"none"}`)
 	sender := made(t, a, "/senders", fmt.Sprintf(`{"from_email":"hello@news.example.com","postal_address":"1 rue de la Poste, Lyon","relay_ids":[%q]}`, relay))
 	campaign := made(t, a, "/campaigns", fmt.Sprintf(`{"name":"October","subject":"s","text":"t","list_ids":[%q],"sender_id":%q}`, list, sender))
 	if status, answer := ask(t, a, http.MethodPost, "/campaigns/"+campaign+"/launch", `{}`); status != http.StatusAccepted {

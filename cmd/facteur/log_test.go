@@ -89,14 +89,16 @@ func TestLog_NamesNobody(t *testing.T) {
 	out := &lockedBuffer{}
 	a := serveAs(t, Config{DataDir: t.TempDir()}, allRoles, NewLog(Config{LogFormat: "json", LogLevel: "debug"}, out))
 	campaign := launched(t, a, talkative(t), "anne@example.org", "unknown@example.org", "blocked1@example.org", "blocked2@example.org", "blocked3@example.org")
-	var relay map[string]any
-	eventually(t, "the relay rests", func() bool {
-		_, relays := ask(t, a, http.MethodGet, "/relays", "")
-		relay, _ = relays["items"].([]any)[0].(map[string]any)
-		return relay["state"] == "resting"
+	var lane map[string]any
+	eventually(t, "the lane is suspended", func() bool {
+		_, answer := ask(t, a, http.MethodGet, "/lanes", "")
+		if lanes, _ := answer["lanes"].([]any); len(lanes) > 0 {
+			lane, _ = lanes[0].(map[string]any)
+		}
+		return lane["state"] == "suspended"
 	})
-	if reason, _ := relay["state_reason"].(string); strings.Contains(reason, "@") || !strings.Contains(reason, "mail to (recipient) is blocked") {
-		t.Errorf("the relay's reason is %q", reason)
+	if because, _ := lane["because"].(string); strings.Contains(because, "@") || !strings.Contains(because, "mail to (recipient) is blocked") {
+		t.Errorf("the lane's reason is %q", because)
 	}
 	ask(t, a, http.MethodGet, "/subscribers?email=anne@example.org", "")
 	ask(t, a, http.MethodPost, "/campaigns/"+campaign+"/cancel", `{}`)
@@ -105,7 +107,7 @@ func TestLog_NamesNobody(t *testing.T) {
 	if strings.Contains(text, "@") || strings.Contains(text, testToken) {
 		t.Errorf("the log names somebody, or holds a token:\n%s", text)
 	}
-	rested := false
+	slowed := false
 	for line := range strings.Lines(text) {
 		var fields map[string]any
 		if err := json.Unmarshal([]byte(line), &fields); err != nil {
@@ -116,10 +118,10 @@ func TestLog_NamesNobody(t *testing.T) {
 				t.Errorf("an id is a number: %s", line)
 			}
 		}
-		rested = rested || fields["msg"] == "relay rests" && fields["relay"] == relay["id"]
+		slowed = slowed || fields["msg"] == "a lane is slowed down"
 	}
-	if !rested {
-		t.Errorf("no line says that the relay rests:\n%s", text)
+	if !slowed {
+		t.Errorf("no line says that the lane is slowed down:\n%s", text)
 	}
 }
 

@@ -187,7 +187,7 @@ func newMailroom(t *testing.T) *mailroom {
 	}
 	t.Cleanup(func() { _ = p.Kill() })
 	m.api = &p.API().Client
-	m.post("/domains", map[string]any{"name": "news.example.com"})
+	m.post("/domains", map[string]any{"name": "news.example.com", "warmup": "none"})
 	return m
 }
 

@@ -76,7 +76,7 @@ func (o *postOffice) sends(from string, n int, domains ...string) string {
 			fmt.Fprintf(&csv, "%s%d@%s\n", from, i, d)
 		}
 	}
-	o.post("/domains", map[string]any{"name": from + ".example.com"})
+	o.post("/domains", map[string]any{"name": from + ".example.com", "warmup": "none"})
 	relay := o.post("/relays", map[string]any{"name": "postfix " + from, "host": "127.0.0.1", "port": o.postfix.Port(0), "security": "none", "max_connections": 4})
 	sender := o.post("/senders", map[string]any{"from_email": "hello@" + from + ".example.com", "postal_address": "1 rue", "relay_ids": []string{relay}})
 	list := o.post("/lists", map[string]any{"name": from})

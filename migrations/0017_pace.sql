@@ -25,6 +25,8 @@ CREATE TABLE warmup_days (
     reason    TEXT   NOT NULL, -- in words
     from_at   BIGINT NOT NULL, -- the day begins, Unix milliseconds
     until_at  BIGINT NOT NULL, -- and ends
+    last_date BIGINT NOT NULL, -- the sending day that the step follows from, 0: none
+    last_step BIGINT NOT NULL, -- and that day's step
     opened_at BIGINT NOT NULL,
     PRIMARY KEY (lane, date)
 ); -- clustered
