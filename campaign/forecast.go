@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"facteur/sending"
+	"facteur/subscribers"
 	"facteur/throttle"
 )
 
@@ -118,15 +119,27 @@ func (s *Store) meant(ctx context.Context, c Campaign) (recipients int64, exclud
 		if len(page) == 0 {
 			return recipients, excluded, byProvider, nil
 		}
+		known, err := s.pace.Known(ctx, domainsOf(page))
+		if err != nil {
+			return 0, nil, nil, err
+		}
 		for _, m := range page {
 			if after = m.ID; m.Excluded != "" {
 				excluded[m.Excluded]++
 				continue
 			}
 			recipients++
-			byProvider[throttle.ProviderOf(m.Domain)]++
+			byProvider[known[m.Domain]]++
 		}
 	}
+}
+
+func domainsOf(page []subscribers.Member) []string {
+	domains := make([]string, len(page))
+	for i, m := range page {
+		domains[i] = m.Domain
+	}
+	return domains
 }
 
 // outlook gathers what a forecast of the campaign goes by.

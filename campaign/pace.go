@@ -46,7 +46,7 @@ type survey struct {
 // place is where a demand's rows are cut.
 type place struct {
 	campaign, lane, size int64
-	sample               bool
+	sample, learned      bool
 	day                  throttle.WarmupDay
 }
 
@@ -126,6 +126,7 @@ type readiness struct {
 	campaign Campaign
 	sender   sending.Sender
 	sample   bool            // of its canary, and nobody else
+	learned  bool            // providers were learned since it was launched
 	relays   []sending.Relay // those that take mail
 	waiting  []int64         // the lanes with rows
 }
@@ -142,6 +143,9 @@ func (s *Scheduler) readiness(ctx context.Context, c Campaign) (r readiness, err
 	}
 	r.campaign, r.sender = c, version.Sender
 	if r.relays, err = s.usable(ctx, r.sender.RelayIDs); err != nil || len(r.relays) == 0 {
+		return r, err
+	}
+	if r.learned, err = s.store.pace.LearnedSince(ctx, c.LaunchedAt); err != nil {
 		return r, err
 	}
 	r.waiting, err = s.lanesOf(ctx, c)
@@ -181,7 +185,7 @@ func (s *Scheduler) look(ctx context.Context, v *survey, r readiness, campaigns 
 		if held != "" || !suspended.IsZero() {
 			continue
 		}
-		p := place{campaign: c.ID, lane: lane, size: size, sample: r.sample}
+		p := place{campaign: c.ID, lane: lane, size: size, sample: r.sample, learned: r.learned}
 		d := throttle.Demand{Campaign: c.ID, Priority: c.Priority, N: aheadTotal, Gates: []int{0, own}}
 		slowest := time.Duration(0)
 		for _, g := range v.limits.Gates(throttle.Passage{Lane: v.lanes[lane], CampaignID: c.ID, RelayID: v.relays[c.ID], Slow: slower, Tenth: slow}) {
@@ -306,7 +310,7 @@ func (v *survey) work(turn int) []laneWork {
 	var work []laneWork
 	for i, n := range throttle.Plan(v.rooms, v.demands, turn) {
 		if p := v.places[i]; n > 0 {
-			work = append(work, laneWork{campaign: p.campaign, lane: p.lane, size: p.size, room: n, sample: p.sample, day: p.day})
+			work = append(work, laneWork{campaign: p.campaign, lane: p.lane, size: p.size, room: n, sample: p.sample, learned: p.learned, day: p.day})
 		}
 	}
 	return work

@@ -163,11 +163,14 @@ func (m *seat) bits() (bits int64) {
 func (s *Scheduler) seat(ctx context.Context, tx *database.Tx, c Campaign, domain string, in []subscribers.Member) ([]seat, error) {
 	lanes := map[string]int64{}
 	seats := make([]seat, len(in))
+	providers, err := s.store.pace.ProvidersOf(ctx, tx, domainsOf(in))
+	if err != nil {
+		return nil, err
+	}
 	for i, m := range in {
-		provider := throttle.ProviderOf(m.Domain)
+		provider := providers[m.Domain]
 		lane, ok := lanes[provider]
 		if !ok {
-			var err error
 			if lane, err = s.store.pace.LaneID(ctx, tx, throttle.Lane{Domain: domain, Provider: provider}); err != nil {
 				return nil, err
 			}

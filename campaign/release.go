@@ -37,6 +37,7 @@ type laneWork struct {
 	size     int64 // of the next batch
 	room     int64 // how many more may be released
 	sample   bool  // only those of the campaign's canary
+	learned  bool  // providers were learned since it was launched
 	day      throttle.WarmupDay
 }
 
@@ -62,10 +63,12 @@ func (s *Scheduler) release(ctx context.Context, campaigns []Campaign) (released
 				if err != nil {
 					return err
 				}
-				if id == 0 {
+				if size == 0 {
 					continue
 				}
-				ids = append(ids, id)
+				if id != 0 {
+					ids = append(ids, id)
+				}
 				if w.room -= size; size == min(w.size, w.room+size) && w.room > 0 {
 					again = append(again, w)
 				}
@@ -87,7 +90,7 @@ func (s *Scheduler) release(ctx context.Context, campaigns []Campaign) (released
 	return released, nil
 }
 
-// cut makes one batch; id 0 when no row was ready.
+// cut makes one batch of so many rows; id 0 when none of them is left in its lane.
 func (s *Scheduler) cut(ctx context.Context, tx *database.Tx, w laneWork) (id, size int64, err error) {
 	id = s.store.db.NewID()
 	var members []int64
@@ -101,6 +104,13 @@ func (s *Scheduler) cut(ctx context.Context, tx *database.Tx, w laneWork) (id, s
 	if err != nil || len(members) == 0 {
 		return 0, 0, err
 	}
+	cut := len(members)
+	if members, err = s.relane(ctx, tx, w, id, members); err != nil {
+		return 0, 0, err
+	}
+	if len(members) == 0 {
+		return 0, int64(cut), nil // all have moved to other lanes
+	}
 	text, err := json.Marshal(members)
 	if err != nil {
 		return 0, 0, err
@@ -108,7 +118,7 @@ func (s *Scheduler) cut(ctx context.Context, tx *database.Tx, w laneWork) (id, s
 	now := s.store.db.Now().UnixMilli()
 	_, err = tx.Exec(ctx, `INSERT INTO batches (id, campaign_id, lane, size, members, state, session, execution, released_at, enqueued_at, date, from_at, until_at) VALUES (?, ?, ?, ?, ?, 'released', 0, 0, ?, ?, ?, ?, ?)`,
 		id, w.campaign, w.lane, len(members), string(text), now, now, w.day.Date, w.day.From, w.day.Until)
-	return id, int64(len(members)), err
+	return id, int64(cut), err
 }
 
 // offerAgain offers batches that nobody took for a while: the queue may have

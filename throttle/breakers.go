@@ -320,7 +320,7 @@ func (s *Store) hourly(ctx context.Context, from int64, campaigns []int64) ([]ho
 	}
 	var rows []hourRate
 	err := s.q.Select(ctx, &rows, `SELECT r.campaign_id, l.domain, l.provider, r.hour, SUM(accepted) AS accepted, SUM(refused) AS refused, SUM(returned) AS returned,
-		SUM(soft) AS soft, SUM(deferred) AS deferred, SUM(complained) AS complained, SUM(CASE WHEN l.provider IN (`+silentList()+`) THEN 0 ELSE accepted END) AS reporting
+		SUM(soft) AS soft, SUM(deferred) AS deferred, SUM(complained) AS complained, SUM(CASE WHEN l.provider IN (`+s.silentList()+`) THEN 0 ELSE accepted END) AS reporting
 		FROM rates r JOIN lanes l ON l.id = r.lane WHERE `+where+` GROUP BY r.campaign_id, l.domain, l.provider, r.hour`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("rates by the hour: %w", err)
@@ -328,8 +328,11 @@ func (s *Store) hourly(ctx context.Context, from int64, campaigns []int64) ([]ho
 	return rows, nil
 }
 
-// silentList is an SQL list of the providers that never report complaints.
-func silentList() string { return "'" + strings.Join(silentProviders(), "', '") + "'" } // names of our own table
+// silentList is an SQL list of the providers that never report complaints; the
+// file's names hold no quotes.
+func (s *Store) silentList() string {
+	return "'" + strings.Join(slices.Sorted(maps.Keys(s.providers.silent)), "', '") + "'"
+}
 
 // Busiest is the day in UTC of the last days on which a domain sent most, and how much.
 func (s *Store) Busiest(ctx context.Context, domain string, days int64) (day, n int64, err error) {

@@ -2,12 +2,8 @@ package throttle
 
 import (
 	"context"
-	_ "embed"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
-	"sync"
 
 	"facteur/internal/database"
 )
@@ -54,60 +50,4 @@ func (s *Store) Lane(ctx context.Context, id int64) (Lane, error) {
 	defer s.lanes.mu.Unlock()
 	s.lanes.byID[id], s.lanes.byName[l] = l, id
 	return l, nil
-}
-
-// Other is the provider of domains that no name tells.
-const Other = "other"
-
-//go:embed providers.txt
-var providersFile string
-
-type providerTable struct {
-	byDomain map[string]string
-	silent   []string
-}
-
-var providers = sync.OnceValue(func() providerTable {
-	t := providerTable{byDomain: map[string]string{}}
-	for line := range strings.Lines(providersFile) {
-		fields := strings.Fields(line)
-		if len(fields) == 0 || strings.HasPrefix(fields[0], "#") {
-			continue
-		}
-		name, silent := strings.CutSuffix(fields[0], "-")
-		if silent {
-			t.silent = append(t.silent, name)
-		}
-		for _, domain := range fields[1:] {
-			t.byDomain[domain] = name
-		}
-	}
-	return t
-})
-
-// silentProviders never report complaints: their mails tell nothing of them.
-func silentProviders() []string { return providers().silent }
-
-// Reports tells whether a provider reports complaints, as far as is known.
-func Reports(provider string) bool { return !slices.Contains(silentProviders(), provider) }
-
-// Providers are the names in the table, and [Other].
-func Providers() []string {
-	names := []string{Other}
-	for _, name := range providers().byDomain {
-		if !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
-}
-
-// ProviderOf names the mailbox provider of a recipient domain (an A-label) by
-// the table of names; [Other] when it is not in it.
-func ProviderOf(domain string) string {
-	if p, ok := providers().byDomain[domain]; ok {
-		return p
-	}
-	return Other
 }

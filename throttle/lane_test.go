@@ -100,7 +100,7 @@ func TestProviderOf_KnowsTheLargeOnes(t *testing.T) {
 		"wanadoo.fr": "orange", "free.fr": "free", "web.de": "gmx", "proton.me": "proton",
 		"example.com": throttle.Other, "": throttle.Other, "mail.gmail.com": throttle.Other, "google": throttle.Other, "#": throttle.Other,
 	} {
-		if got := throttle.ProviderOf(domain); got != want {
+		if got := throttle.DefaultProviders().OfDomain(domain); got != want {
 			t.Errorf("%q: %s, want %s", domain, got, want)
 		}
 	}

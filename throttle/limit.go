@@ -81,7 +81,7 @@ func ceil(d time.Duration, n int64) time.Duration {
 // SetLimit replaces the limit of a scope; see [ParseScope]. A limit of all
 // zeros is set too: it lifts what a wider scope says of a lane.
 func (s *Store) SetLimit(ctx context.Context, tx *database.Tx, scope string, l Limit) (string, error) {
-	scope, err := ParseScope(scope, s.known)
+	scope, err := ParseScope(scope, s.providers.Known)
 	if err != nil {
 		return "", err
 	}
@@ -106,7 +106,7 @@ func (s *Store) SetLimit(ctx context.Context, tx *database.Tx, scope string, l L
 // DropLimit removes the limit of a scope, so that a wider one holds again;
 // [database.ErrNotFound] when none was set.
 func (s *Store) DropLimit(ctx context.Context, tx *database.Tx, scope string) error {
-	scope, err := ParseScope(scope, s.known)
+	scope, err := ParseScope(scope, s.providers.Known)
 	if err != nil {
 		return err
 	}
@@ -121,24 +121,14 @@ func (s *Store) DropLimit(ctx context.Context, tx *database.Tx, scope string) er
 }
 
 // Scope is a scope in its one spelling, or [ErrScope].
-func (s *Store) Scope(text string) (string, error) { return ParseScope(text, s.known) }
+func (s *Store) Scope(text string) (string, error) { return ParseScope(text, s.providers.Known) }
 
 // Limit is the limit of a scope in its one spelling; the zero limit when none was set.
 func (s *Store) Limit(ctx context.Context, scope string) (string, Limit, error) {
-	scope, err := ParseScope(scope, s.known)
+	scope, err := ParseScope(scope, s.providers.Known)
 	if err != nil {
 		return "", Limit{}, err
 	}
 	all, err := s.Limits(ctx)
 	return scope, all.set[scope], err
-}
-
-// known tells whether a provider is in the table.
-func (s *Store) known(provider string) bool {
-	for _, name := range Providers() {
-		if name == provider {
-			return true
-		}
-	}
-	return false
 }

@@ -10,7 +10,8 @@ import (
 
 // Limits are the limits of all scopes, as read at one moment.
 type Limits struct {
-	set map[string]Limit
+	set       map[string]Limit
+	providers *Providers
 }
 
 // Limits reads all limits: a handful of rows.
@@ -23,7 +24,7 @@ func (s *Store) Limits(ctx context.Context) (Limits, error) {
 	if err != nil {
 		return Limits{}, fmt.Errorf("read the limits: %w", err)
 	}
-	l := Limits{set: make(map[string]Limit, len(rows))}
+	l := Limits{set: make(map[string]Limit, len(rows)), providers: s.providers}
 	for _, r := range rows {
 		l.set[r.Scope] = r.Limit
 	}
@@ -43,15 +44,18 @@ func (l Limits) Set(scope string) (Limit, bool) {
 }
 
 // Lane is a lane's own limit: the first that is set of the lane's, its
-// provider's and the default. from is the scope that it comes from; "" when
-// none is set.
+// provider's and the default, else the data file's. from is the scope that it
+// comes from; "" for the data file.
 func (l Limits) Lane(lane Lane) (limit Limit, from string) {
 	for _, scope := range []string{lane.Scope(), providerScope + ":" + lane.Provider, DefaultScope} {
 		if limit, ok := l.set[scope]; ok {
 			return limit, scope
 		}
 	}
-	return Limit{}, ""
+	if l.providers == nil {
+		return Limit{}, ""
+	}
+	return l.providers.Limit(lane.Provider), ""
 }
 
 // Gate is one scope that a message passes, with its limit.

@@ -12,7 +12,7 @@ import (
 // the rates of the last 30 days, which are assumed to go on.
 func (s *Store) Outlook(ctx context.Context, l Lane, r Ramp, zone *time.Location, limits Limits, usage Usage, brakes Brakes) (OutlookLane, error) {
 	limit, _ := limits.Lane(l)
-	o := OutlookLane{Lane: l, Limit: limit, Ramp: r, Zone: zone, Silent: !Reports(l.Provider)}
+	o := OutlookLane{Lane: l, Limit: limit, Ramp: r, Zone: zone, Silent: !s.providers.Reports(l.Provider)}
 	held, slow := brakes.Of(0, l)
 	if o.Held = held != ""; slow {
 		o.Limit = o.Limit.Tenth()

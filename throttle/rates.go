@@ -130,7 +130,7 @@ func (s *Store) Rates(ctx context.Context, f RateFilter, by ...string) ([]Rate, 
 	}
 	var rates []Rate
 	err := s.q.Select(ctx, &rates, `SELECT `+list+`COALESCE(SUM(accepted), 0) AS accepted, COALESCE(SUM(refused), 0) AS refused, COALESCE(SUM(returned), 0) AS returned,
-		COALESCE(SUM(soft), 0) AS soft, COALESCE(SUM(deferred), 0) AS deferred, COALESCE(SUM(complained), 0) AS complained, COALESCE(SUM(CASE WHEN l.provider IN (`+silentList()+`) THEN 0 ELSE accepted END), 0) AS reporting
+		COALESCE(SUM(soft), 0) AS soft, COALESCE(SUM(deferred), 0) AS deferred, COALESCE(SUM(complained), 0) AS complained, COALESCE(SUM(CASE WHEN l.provider IN (`+s.silentList()+`) THEN 0 ELSE accepted END), 0) AS reporting
 		FROM rates r JOIN lanes l ON l.id = r.lane WHERE `+strings.Join(where, " AND ")+group, args...)
 	if err != nil {
 		return nil, fmt.Errorf("rates: %w", err)

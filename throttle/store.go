@@ -12,12 +12,25 @@ type Store struct {
 	db    *database.DB
 	lanes *laneCache
 	usage *usage
+
+	providers *Providers
+	learned   *learned
 }
 
 // NewStore reads and writes db.
 func NewStore(db *database.DB) *Store {
-	return &Store{q: db, db: db, lanes: &laneCache{byName: map[Lane]int64{}, byID: map[int64]Lane{}}, usage: &usage{}}
+	return &Store{q: db, db: db, lanes: &laneCache{byName: map[Lane]int64{}, byID: map[int64]Lane{}}, usage: &usage{}, providers: DefaultProviders(), learned: &learned{}}
 }
+
+// Knowing is the store with providers of the operator's own.
+func (s *Store) Knowing(p *Providers) *Store {
+	other := *s
+	other.providers = p
+	return &other
+}
+
+// Providers are those that the store knows.
+func (s *Store) Providers() *Providers { return s.providers }
 
 // With is the store inside a transaction.
 func (s *Store) With(tx *database.Tx) *Store {

@@ -151,8 +151,12 @@ func (m *letterMail) count(ctx context.Context) (again int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	m.lane = throttle.Lane{Domain: domain.Name, Provider: throttle.ProviderOf(m.to.Domain())}
 	err = w.db.Write(ctx, func(tx *database.Tx) error {
+		known, err := w.pace.ProvidersOf(ctx, tx, []string{m.to.Domain()})
+		if err != nil {
+			return err
+		}
+		m.lane = throttle.Lane{Domain: domain.Name, Provider: known[m.to.Domain()]}
 		if m.laneID, err = w.pace.LaneID(ctx, tx, m.lane); err != nil || ramp.None() {
 			return err
 		}

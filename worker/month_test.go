@@ -168,7 +168,7 @@ func (m *month) count(zone *time.Location) {
 		if m.begun[date] == nil {
 			m.begun[date] = map[string]int64{}
 		}
-		m.begun[date][throttle.ProviderOf(d.Recipient[strings.LastIndexByte(d.Recipient, '@')+1:])]++
+		m.begun[date][throttle.DefaultProviders().OfDomain(d.Recipient[strings.LastIndexByte(d.Recipient, '@')+1:])]++
 		return true
 	})
 	lanes, err := m.pace.LanesOf(context.Background(), "news.example.com")

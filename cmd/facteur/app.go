@@ -237,6 +237,13 @@ func (a *App) wire(ctx context.Context) error {
 	a.people = subscribers.NewStore(a.db).Keyed(keys)
 	senders := sending.NewStore(a.db, keys)
 	pace := throttle.NewStore(a.db)
+	if name := a.config.ProvidersFile; name != "" {
+		providers, err := throttle.LoadProviders(name)
+		if err != nil {
+			return fmt.Errorf("FACTEUR_PROVIDERS_FILE: %w", err)
+		}
+		pace = pace.Knowing(providers)
+	}
 	often, err := campaign.ParseCap(a.config.FrequencyCap)
 	if err != nil {
 		return err
@@ -292,7 +299,7 @@ func (a *App) wire(ctx context.Context) error {
 		if err := a.tell(webhooks, resolver); err != nil {
 			return err
 		}
-		if err := a.duties(ctx, keys, senders, scribe, examiner); err != nil {
+		if err := a.duties(ctx, keys, senders, scribe, examiner, a.learn(pace, resolver)); err != nil {
 			return err
 		}
 		a.scheduled = make(chan struct{})

@@ -16,6 +16,7 @@ import (
 	"facteur/subscribers"
 	"facteur/subscribers/consent"
 	"facteur/subscribers/hygiene"
+	"facteur/throttle"
 	"facteur/worker"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -43,7 +44,7 @@ func (w *ledgerWatch) Metrics() []prometheus.Collector {
 }
 
 // duties gives the leader what it does beside scheduling.
-func (a *App) duties(ctx context.Context, keys *keyring.Keyring, senders *sending.Store, scribe *worker.Scribe, examiner *subscribers.Examiner) error {
+func (a *App) duties(ctx context.Context, keys *keyring.Keyring, senders *sending.Store, scribe *worker.Scribe, examiner *subscribers.Examiner, learn func(context.Context, campaign.Fenced) error) error {
 	key, trusted, err := keys.SigningKey(ctx, "ledger")
 	if err != nil {
 		return err
@@ -63,6 +64,7 @@ func (a *App) duties(ctx context.Context, keys *keyring.Keyring, senders *sendin
 	plain("prune sign-up counts", time.Hour, func(ctx context.Context, _ campaign.Fenced) error { return a.people.PruneSignups(ctx) })
 	plain("sum up what was sent", 5*time.Second, a.campaigns.SumUp)
 	plain("look for the way home", probePause, a.probe(senders, scribe))
+	plain("learn providers", 2*time.Second, learn)
 	plain("hygiene reports", time.Second, func(ctx context.Context, write campaign.Fenced) error { return examiner.Examine(ctx, write) })
 	a.scheduler.Also(campaign.Duty{Name: ledgerDuty, Daily: true, Do: func(ctx context.Context, _ campaign.Fenced) (any, error) {
 		return a.checkLedger(ctx, trusted)
@@ -82,6 +84,15 @@ const (
 	ledgerDuty    = "check the consent ledger"
 	retentionDuty = "retention"
 )
+
+// learn looks up whose exchangers recipient domains have.
+func (a *App) learn(pace *throttle.Store, resolver *address.Resolver) func(context.Context, campaign.Fenced) error {
+	own := resolver != nil
+	if !own {
+		resolver, _ = address.NewResolver(address.ResolverOptions{}) // only a server's name can be wrong
+	}
+	return func(ctx context.Context, write campaign.Fenced) error { return pace.Learn(ctx, resolver, own, write) }
+}
 
 // expire ends sign-ups that nobody confirmed.
 func (a *App) expire(ctx context.Context, write campaign.Fenced) error {

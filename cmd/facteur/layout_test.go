@@ -136,7 +136,7 @@ var owners = map[string]string{
 	"relays": "sending", "domains": "sending", "senders": "sending", "letters": "sending",
 	"feedback": "feedback", "feedback_hooks": "feedback",
 	"rates": "throttle", "external_rates": "throttle",
-	"limits": "throttle", "lanes": "throttle", "lane_minutes": "throttle", "begun_minutes": "throttle", "warmup_days": "throttle", "breakers": "throttle", "slowdowns": "throttle",
+	"limits": "throttle", "lanes": "throttle", "lane_minutes": "throttle", "begun_minutes": "throttle", "warmup_days": "throttle", "breakers": "throttle", "slowdowns": "throttle", "recipient_domains": "throttle",
 	"campaigns": "campaign", "versions": "campaign", "deliveries": "campaign", "attempts": "campaign", "batches": "campaign",
 	"mailed": "campaign", "chores": "campaign", "campaign_lanes": "campaign", "campaign_counts": "campaign", "stops": "campaign",
 }

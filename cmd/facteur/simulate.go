@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -100,7 +99,7 @@ func (c *simulateCmd) outlook() (o throttle.Outlook, err error) {
 	for _, s := range shares {
 		o.Lanes = append(o.Lanes, throttle.OutlookLane{
 			Lane: throttle.Lane{Domain: "example.com", Provider: s.provider}, Ramp: ramp, Zone: o.Zone, Limit: throttle.Limit{PerDay: c.PerDay},
-			Bounces: c.Bounces / 100, Complaints: c.Complaints / 100, Deferrals: c.Deferrals / 100, Silent: !throttle.Reports(s.provider),
+			Bounces: c.Bounces / 100, Complaints: c.Complaints / 100, Deferrals: c.Deferrals / 100, Silent: !throttle.DefaultProviders().Reports(s.provider),
 		})
 	}
 	if c.PerSecond > 0 {
@@ -160,8 +159,8 @@ func (c *simulateCmd) shares() ([]providerShare, error) {
 	for _, text := range c.Shares {
 		name, number, _ := strings.Cut(text, "=")
 		percent, err := strconv.ParseFloat(number, 64)
-		if err != nil || percent <= 0 || !slices.Contains(throttle.Providers(), name) {
-			return nil, fmt.Errorf("--shares %q: want provider=percent, the provider one of %s", text, strings.Join(throttle.Providers(), ", "))
+		if err != nil || percent <= 0 || !throttle.DefaultProviders().Known(name) {
+			return nil, fmt.Errorf("--shares %q: want provider=percent, the provider one of %s", text, strings.Join(throttle.DefaultProviders().Names(), ", "))
 		}
 		all, sum = append(all, providerShare{name, percent / 100}), sum+percent
 	}

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"time"
 
@@ -156,8 +155,8 @@ func (c *calls) putExternalRate(ctx context.Context, in *struct{ Body ExternalRa
 	if _, err := c.Sending.DomainByName(ctx, r.Domain); err != nil {
 		return b, onField("domain", err)
 	}
-	if !slices.Contains(throttle.Providers(), b.Provider) {
-		return b, invalid("provider", "is unknown: want one of "+strings.Join(throttle.Providers(), ", "))
+	if !c.Pace.Providers().Known(b.Provider) {
+		return b, invalid("provider", "is unknown: want one of "+strings.Join(c.Pace.Providers().Names(), ", "))
 	}
 	err = c.DB.Write(ctx, func(tx *database.Tx) error { return c.Pace.PutExternalRate(ctx, tx, r) })
 	return externalOf(r), err

@@ -163,7 +163,7 @@ func (c *calls) warmupOf(ctx context.Context, d sending.Domain, days int) (Warmu
 	if err != nil {
 		return Warmup{}, err
 	}
-	for _, provider := range throttle.Providers() {
+	for _, provider := range c.Pace.Providers().Names() {
 		lane := WarmupOfLane{Provider: provider, Verdict: "none"}
 		id := byProvider[provider]
 		if !ramp.None() {
