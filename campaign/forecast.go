@@ -1,6 +1,7 @@
 package campaign
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -44,27 +45,29 @@ func (s *Store) Forecast(ctx context.Context, id int64) (Forecast, error) {
 		return Forecast{}, err
 	}
 	f := Forecast{Recipients: c.Recipients, Excluded: c.Excluded}
-	var byProvider map[string]int64
+	var waiting map[group]int64
 	switch {
 	case c.Status == Sent || c.Status == Cancelled:
 		f.EndsAt = time.UnixMilli(c.FinishedAt)
 		return f, nil
 	case c.Planned:
-		byProvider, err = s.open(ctx, c.ID)
+		waiting, err = s.open(ctx, c.ID)
 	default:
-		f.Recipients, f.Excluded, byProvider, err = s.meant(ctx, c)
-		var done map[string]int64
+		f.Recipients, f.Excluded, waiting, err = s.meant(ctx, c)
+		done := map[group]int64{}
 		if err == nil && c.Recipients > 0 { // partly planned, perhaps partly sent
 			done, err = s.settledOf(ctx, c.ID)
 		}
-		for provider, n := range done {
-			byProvider[provider] = max(0, byProvider[provider]-n)
+		for g, n := range waiting { // of whom is done, no zone is known
+			less := min(n, done[group{provider: g.provider}])
+			waiting[g] -= less
+			done[group{provider: g.provider}] -= less
 		}
 	}
 	if err != nil {
 		return Forecast{}, err
 	}
-	o, err := s.outlook(ctx, c, sender, byProvider)
+	o, err := s.outlook(ctx, c, sender, waiting)
 	if err != nil {
 		return Forecast{}, err
 	}
@@ -78,38 +81,41 @@ func (s *Store) Forecast(ctx context.Context, id int64) (Forecast, error) {
 	return f, nil
 }
 
+// group is people of a campaign at one provider in one time zone.
+type group struct{ provider, zone string } // "": the campaign's
+
 // open counts what of a campaign is still to be sent, by provider.
-func (s *Store) open(ctx context.Context, id int64) (map[string]int64, error) {
+func (s *Store) open(ctx context.Context, id int64) (map[group]int64, error) {
 	return s.byProvider(ctx, id, `'queued', 'deferred'`)
 }
 
 // settledOf counts what of a campaign is done.
-func (s *Store) settledOf(ctx context.Context, id int64) (map[string]int64, error) {
+func (s *Store) settledOf(ctx context.Context, id int64) (map[group]int64, error) {
 	return s.byProvider(ctx, id, `'sending', 'sent', 'failed', 'skipped', 'uncertain'`)
 }
 
-func (s *Store) byProvider(ctx context.Context, id int64, statuses string) (map[string]int64, error) {
+func (s *Store) byProvider(ctx context.Context, id int64, statuses string) (map[group]int64, error) {
 	var rows []struct {
 		Provider string `db:"provider"`
 		N        int64  `db:"n"`
 	}
 	err := s.q.Select(ctx, &rows, `SELECT provider, SUM(n) AS n FROM campaign_counts WHERE campaign_id = ? AND status IN (`+statuses+`) GROUP BY provider`, id)
-	counts := make(map[string]int64, len(rows))
+	counts := make(map[group]int64, len(rows))
 	for _, r := range rows {
 		if r.N > 0 {
-			counts[r.Provider] = r.N
+			counts[group{provider: r.Provider}] = r.N
 		}
 	}
 	return counts, err
 }
 
 // meant counts whom a draft would go to now.
-func (s *Store) meant(ctx context.Context, c Campaign) (recipients int64, excluded, byProvider map[string]int64, err error) {
+func (s *Store) meant(ctx context.Context, c Campaign) (recipients int64, excluded map[string]int64, waiting map[group]int64, err error) {
 	narrow, err := segmentOf(c.Segment)
 	if err != nil {
 		return 0, nil, nil, err
 	}
-	excluded, byProvider = map[string]int64{}, map[string]int64{}
+	excluded, waiting = map[string]int64{}, map[group]int64{}
 	asOf := s.db.Now().UnixMilli()
 	for after := int64(0); ; {
 		page, err := s.audience(ctx, c.ListIDs, narrow, asOf, after, reachPage)
@@ -117,7 +123,7 @@ func (s *Store) meant(ctx context.Context, c Campaign) (recipients int64, exclud
 			return 0, nil, nil, err
 		}
 		if len(page) == 0 {
-			return recipients, excluded, byProvider, nil
+			return recipients, excluded, waiting, nil
 		}
 		known, err := s.pace.Known(ctx, domainsOf(page))
 		if err != nil {
@@ -129,9 +135,31 @@ func (s *Store) meant(ctx context.Context, c Campaign) (recipients int64, exclud
 				continue
 			}
 			recipients++
-			byProvider[known[m.Domain]]++
+			g := group{provider: known[m.Domain]}
+			if !c.Calendar.Always() {
+				g.zone = m.Timezone
+			}
+			waiting[g]++
 		}
 	}
+}
+
+// wait says from when on and in which hours a campaign's people in a zone may be mailed.
+func (s *Store) wait(c Campaign, w throttle.Waiting, zone string, now time.Time) throttle.Waiting {
+	if c.LaunchedAt == 0 {
+		c.LaunchedAt = now.UnixMilli() // as if it were launched now
+	}
+	hours := s.Hours(c, c.Calendar)
+	if w.From = hours.start; hours.Always() {
+		return w
+	}
+	if w.From.Before(now) {
+		w.From = now
+	}
+	w.From = hours.Next(w.From, zone)
+	at := hours.Zone(zone)
+	w.Allowed = func(t time.Time) bool { return hours.Allows(t, at) }
+	return w
 }
 
 func domainsOf(page []subscribers.Member) []string {
@@ -143,7 +171,7 @@ func domainsOf(page []subscribers.Member) []string {
 }
 
 // outlook gathers what a forecast of the campaign goes by.
-func (s *Store) outlook(ctx context.Context, c Campaign, sender sending.Sender, byProvider map[string]int64) (throttle.Outlook, error) {
+func (s *Store) outlook(ctx context.Context, c Campaign, sender sending.Sender, waiting map[group]int64) (throttle.Outlook, error) {
 	o := throttle.Outlook{Start: s.db.Now(), Days: forecastDays}
 	limits, err := s.pace.Limits(ctx)
 	if err != nil {
@@ -160,7 +188,7 @@ func (s *Store) outlook(ctx context.Context, c Campaign, sender sending.Sender, 
 		return o, err
 	}
 	at := map[throttle.Lane]int{}
-	add := func(c Campaign, domain string, byProvider map[string]int64) error {
+	add := func(c Campaign, domain string, waiting map[group]int64) error {
 		d, err := s.senders.DomainByName(ctx, domain)
 		if err != nil {
 			return fmt.Errorf("domain %s: %w", domain, err)
@@ -169,8 +197,8 @@ func (s *Store) outlook(ctx context.Context, c Campaign, sender sending.Sender, 
 		if err != nil {
 			return err
 		}
-		for _, provider := range slices.Sorted(maps.Keys(byProvider)) {
-			l := throttle.Lane{Domain: domain, Provider: provider}
+		for _, g := range slices.SortedFunc(maps.Keys(waiting), func(a, b group) int { return cmp.Or(cmp.Compare(a.provider, b.provider), cmp.Compare(a.zone, b.zone)) }) {
+			l := throttle.Lane{Domain: domain, Provider: g.provider}
 			i, ok := at[l]
 			if !ok {
 				lane, err := s.pace.Outlook(ctx, l, ramp, d.Zone(), limits, usage, brakes)
@@ -180,15 +208,11 @@ func (s *Store) outlook(ctx context.Context, c Campaign, sender sending.Sender, 
 				i, o.Lanes = len(o.Lanes), append(o.Lanes, lane)
 				at[l] = i
 			}
-			w := throttle.Waiting{Campaign: c.ID, Priority: c.Priority, Lane: i, N: byProvider[provider]}
-			if c.StartsAt > 0 {
-				w.From = time.UnixMilli(c.StartsAt)
-			}
-			o.Waiting = append(o.Waiting, w)
+			o.Waiting = append(o.Waiting, s.wait(c, throttle.Waiting{Campaign: c.ID, Priority: c.Priority, Lane: i, N: waiting[g]}, g.zone, o.Start))
 		}
 		return nil
 	}
-	if err := add(c, sender.Domain, byProvider); err != nil {
+	if err := add(c, sender.Domain, waiting); err != nil {
 		return o, err
 	}
 	if len(o.Lanes) > 0 {

@@ -105,3 +105,40 @@ func TestCalendar_NobodyIsMailedInTheirQuietHours(t *testing.T) {
 	clock.to(evening.Add(12*time.Hour + 30*time.Second)) // 08:00 in Paris
 	e.sent(id, 60*time.Second)
 }
+
+func TestForecast_KnowsQuietHoursAndTimeZones(t *testing.T) {
+	evening := time.Date(2026, 11, 27, 20, 0, 0, 0, time.UTC) // 21:00 in Paris, 05:00 in Tokyo
+	db, _ := clockAt(t, evening)
+	e := start(t, db)
+	s := box(t, sandbox.Options{})
+	paris := e.listIn("Paris", "Europe/Paris", addresses("paris", 30)...)
+	tokyo := e.listIn("Tokyo", "Asia/Tokyo", addresses("tokyo", 20)...)
+	sender := e.sender(s, 5)
+	ends := func(lists []int64, c campaign.Calendar) time.Time {
+		t.Helper()
+		var id int64
+		e.write(func(ctx context.Context, tx *database.Tx) error {
+			made, err := e.campaigns.Create(ctx, tx, campaign.Campaign{Name: "Hello", Subject: "Hello", HTML: "<p>Hello</p>", SenderID: sender, ListIDs: lists, Calendar: c})
+			id = made.ID
+			return err
+		})
+		f, err := e.campaigns.Forecast(context.Background(), id)
+		if err != nil || f.Recipients == 0 || f.Left != 0 {
+			t.Fatalf("%+v, %v", f, err)
+		}
+		return f.EndsAt.UTC().Truncate(time.Hour)
+	}
+	night := campaign.Calendar{QuietFrom: "21:00", QuietTo: "08:00"}
+	for what, c := range map[string]struct{ got, want time.Time }{
+		"at once":            {ends([]int64{paris}, campaign.Calendar{}), evening},
+		"after the night":    {ends([]int64{paris}, night), evening.Add(11 * time.Hour)},
+		"in Tokyo":           {ends([]int64{tokyo}, night), evening.Add(3 * time.Hour)},
+		"at nine, in both":   {ends([]int64{paris, tokyo}, campaign.Calendar{LocalTime: "09:00"}), evening.Add(12 * time.Hour)},
+		"not before Monday":  {ends([]int64{tokyo}, campaign.Calendar{Days: []string{"mon"}, Timezone: "UTC"}), time.Date(2026, 11, 29, 15, 0, 0, 0, time.UTC)},
+		"nobody's own clock": {ends([]int64{paris}, campaign.Calendar{LocalTime: "23:00"}), evening.Add(2 * time.Hour)},
+	} {
+		if !c.got.Equal(c.want) {
+			t.Errorf("%s: ends at %s, want %s", what, c.got, c.want)
+		}
+	}
+}
