@@ -13,6 +13,8 @@ COUNT ?= 1
 TIMEOUT ?= 15m
 # How long each fuzz target runs.
 FUZZTIME ?= 1m
+# How many people make month mails.
+RECIPIENTS ?= 1000000
 # Arguments of demo, drill and bench: make drill ARGS='...'
 ARGS ?=
 
@@ -72,6 +74,10 @@ cluster: build ## PostgreSQL, Redis, a sandbox and five processes on loopback, a
 .PHONY: drill
 drill: ## failures played through at full length
 	$(services) --need postgres,redis -- go run ./cmd/drill $(ARGS)
+
+.PHONY: month
+month: compiler ## a warm-up of RECIPIENTS=1000000 people to three providers under a moved clock
+	FACTEUR_MONTH_RECIPIENTS=$(RECIPIENTS) go test ./worker -count=1 -timeout 2h -run Month -v | grep -v level=
 
 .PHONY: bench
 bench: ## speed, side by side with the peers

@@ -9,3 +9,4 @@ CREATE TABLE recipient_domains (
     failures   BIGINT NOT NULL  -- in a row
 );
 CREATE INDEX recipient_domains_next ON recipient_domains (next_at);
+CREATE INDEX recipient_domains_learned ON recipient_domains (learned_at) WHERE provider <> 'other';

@@ -19,7 +19,7 @@ type drill struct {
 	full     bool     // with all recipients
 	apart    bool     // on PostgreSQL: each role in processes of its own, as docker-compose.yml has it
 	roles    []string // on PostgreSQL: of the processes, if not as usual
-	domain   string   // of all people; "": several
+	domain   string   // of the people, several with commas between them; "": many
 	latency  time.Duration
 	env      []string
 	patience time.Duration

@@ -65,7 +65,10 @@ func run(ctx context.Context, o options) error {
 	}
 	fmt.Printf("# make drill, commit %s, %s\n\n", commit(), time.Now().UTC().Format(time.DateOnly))
 	if o.limits {
-		return limitDrill(ctx, o, binary, dir)
+		if err := limitDrill(ctx, o, binary, dir); err != nil {
+			return err
+		}
+		return refusalDrill(ctx, o, binary, dir)
 	}
 	fmt.Println("lost: neither arrived nor held. extra: arrived twice. bound: open connections at the events. listed: the extras that GET …/deliveries?doubted=true names.")
 	fmt.Println("held: uncertain at the end, in doubt twice or on a relay that swallows answers; a person lets them go with resend-failed.")

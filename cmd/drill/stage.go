@@ -147,7 +147,7 @@ func (s *stage) start(engine, binary, dir string, d drill) (err error) {
 	}
 	people := rig.CSV(s.people)
 	if d.domain != "" {
-		people = rig.CSVAt(s.people, d.domain)
+		people = rig.CSVAt(s.people, strings.Split(d.domain, ",")...)
 	}
 	_, err = s.api.ImportCSV(s.ctx, s.setup.List, people)
 	return err
