@@ -115,9 +115,8 @@ type playLane struct {
 }
 
 type playWaiting struct {
-	left    float64 // mails, the put off ones counted again
-	again   float64 // put off, to be tried again next hour
-	settled float64
+	left  float64 // mails, the put off ones counted again
+	again float64 // put off, to be tried again next hour
 }
 
 type playScope struct{ begun window }
