@@ -97,6 +97,9 @@ func (s *Scheduler) survey(ctx context.Context, campaigns []Campaign) (*survey, 
 		if len(r.waiting) > 0 {
 			ready = append(ready, r)
 		}
+		if len(r.sender.RelayIDs) == 1 {
+			v.relays[c.ID] = r.sender.RelayIDs[0]
+		}
 		for _, lane := range r.waiting {
 			lanes[lane] = true
 		}
@@ -163,9 +166,6 @@ func (s *Scheduler) look(ctx context.Context, v *survey, r readiness, campaigns 
 	if err != nil {
 		return err
 	}
-	if len(r.sender.RelayIDs) == 1 {
-		v.relays[c.ID] = r.sender.RelayIDs[0]
-	}
 	size, probing := int64(batchSize), !anyHealthy(r.relays)
 	if len(r.relays) > 1 {
 		size = shareSize
@@ -175,20 +175,20 @@ func (s *Scheduler) look(ctx context.Context, v *survey, r readiness, campaigns 
 	if probing {
 		size, share = probeSize, probeSize-mine
 	}
-	own := v.gate(share)
+	ahead := v.gate(share)
 	for _, lane := range r.waiting {
 		if err := v.know(ctx, s.store.pace, lane); err != nil {
 			return err
 		}
-		held, slow := v.brakes.Of(c.ID, v.lanes[lane])
 		slower, suspended, _ := v.slowed[lane].At(s.store.db.Now())
-		if held != "" || !suspended.IsZero() {
+		if v.brakes.Held(v.lanes[lane]) != "" || !suspended.IsZero() {
 			continue
 		}
+		tenth, own := v.brakes.Slow(c.ID, v.lanes[lane])
 		p := place{campaign: c.ID, lane: lane, size: size, sample: r.sample, learned: r.learned}
-		d := throttle.Demand{Campaign: c.ID, Priority: c.Priority, N: aheadTotal, Gates: []int{0, own}}
+		d := throttle.Demand{Campaign: c.ID, Priority: c.Priority, N: aheadTotal, Gates: []int{0, ahead}}
 		slowest := time.Duration(0)
-		for _, g := range v.limits.Gates(throttle.Passage{Lane: v.lanes[lane], CampaignID: c.ID, RelayID: v.relays[c.ID], Slow: slower, Tenth: slow}) {
+		for _, g := range v.limits.Gates(throttle.Passage{Lane: v.lanes[lane], CampaignID: c.ID, RelayID: v.relays[c.ID], Slow: slower, Tenth: tenth, OwnTenth: own}) {
 			d.Gates = append(d.Gates, v.limited(g))
 			slowest = max(slowest, g.Interval())
 		}

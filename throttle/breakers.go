@@ -76,19 +76,20 @@ func (s *Store) Brakes(ctx context.Context) (Brakes, error) {
 	return b, nil
 }
 
-// Of says whether nothing of a campaign may begin in a lane, and why, or
-// whether it goes at a tenth of its pace. A campaign that its breaker paused
-// is held by its own state.
-func (b Brakes) Of(campaignID int64, l Lane) (held string, slow bool) {
-	for _, scope := range []string{DomainScope(l.Domain), l.Scope(), CampaignScope(campaignID)} {
-		switch r := b[scope]; {
-		case r.State.Holds() && r.CampaignID() == 0:
-			return scope + ": " + r.Reason, false
-		case r.State == Slowed:
-			slow = true
+// Held says why nothing may begin in a lane; "" if it may. A campaign that its
+// breaker paused is held by its own state.
+func (b Brakes) Held(l Lane) string {
+	for _, scope := range []string{DomainScope(l.Domain), l.Scope()} {
+		if r := b[scope]; r.State.Holds() {
+			return scope + ": " + r.Reason
 		}
 	}
-	return "", slow
+	return ""
+}
+
+// Slow tells whether a lane, and whether a campaign, goes at a tenth of its pace.
+func (b Brakes) Slow(campaignID int64, l Lane) (lane, campaign bool) {
+	return b[DomainScope(l.Domain)].State == Slowed || b[l.Scope()].State == Slowed, b[CampaignScope(campaignID)].State == Slowed
 }
 
 // Windows of a domain's and a lane's rates. A campaign's has none.

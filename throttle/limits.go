@@ -87,6 +87,7 @@ type Passage struct {
 	CampaignID int64 // 0: a letter
 	Slow       Limit // a tighter limit of the lane for a while; zero: none
 	Tenth      bool  // a breaker slows the lane to a tenth
+	OwnTenth   bool  // and one the campaign
 }
 
 // Gates are the limited scopes of a passage, in one order for all.
@@ -103,7 +104,11 @@ func (l Limits) Gates(p Passage) []Gate {
 	}
 	if p.CampaignID != 0 {
 		scope := CampaignScope(p.CampaignID)
-		gates = append(gates, Gate{scope, l.set[scope]})
+		own := l.set[scope]
+		if p.OwnTenth {
+			own = own.Tenth()
+		}
+		gates = append(gates, Gate{scope, own})
 	}
 	if p.RelayID != 0 {
 		scope := RelayScope(p.RelayID)

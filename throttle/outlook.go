@@ -13,8 +13,8 @@ import (
 func (s *Store) Outlook(ctx context.Context, l Lane, r Ramp, zone *time.Location, limits Limits, usage Usage, brakes Brakes) (OutlookLane, error) {
 	limit, _ := limits.Lane(l)
 	o := OutlookLane{Lane: l, Limit: limit, Ramp: r, Zone: zone, Silent: !s.providers.Reports(l.Provider)}
-	held, slow := brakes.Of(0, l)
-	if o.Held = held != ""; slow {
+	o.Held = brakes.Held(l) != ""
+	if slow, _ := brakes.Slow(0, l); slow {
 		o.Limit = o.Limit.Tenth()
 	}
 	id, err := s.laneOf(ctx, l)

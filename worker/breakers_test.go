@@ -113,7 +113,7 @@ func TestBreaker_ADomainIsStoppedAndOthersGoOn(t *testing.T) {
 	e.sent(first, 30*time.Second)
 	e.complain(first, s, 0, 10)
 	b, err := e.pace.Brakes(context.Background())
-	if held, _ := b.Of(0, throttle.Lane{Domain: "news.example.com", Provider: "google"}); err != nil || held == "" {
+	if held := b.Held(throttle.Lane{Domain: "news.example.com", Provider: "google"}); err != nil || held == "" {
 		t.Fatalf("the domain is not stopped: %+v, %v", b, err)
 	}
 	second := e.launch(sender, e.list("second", addresses("other", 100)...))

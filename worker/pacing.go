@@ -67,7 +67,7 @@ func (w *Worker) limits() throttle.Limits { return w.pacing.Load().limits }
 // suspended its lane, as last read.
 func (b *batch) held() bool {
 	p := b.worker.pacing.Load()
-	if reason, _ := p.brakes.Of(b.CampaignID, b.lane); reason != "" {
+	if p.brakes.Held(b.lane) != "" {
 		return true
 	}
 	_, suspended, _ := p.slowed[b.Lane].At(b.worker.db.Now())
@@ -78,7 +78,7 @@ func (b *batch) held() bool {
 func (b *batch) gates() []throttle.Gate {
 	pace := b.worker.pacing.Load()
 	p := throttle.Passage{Lane: b.lane, CampaignID: b.CampaignID, RelayID: b.line.relay.ID}
-	_, p.Tenth = pace.brakes.Of(b.CampaignID, b.lane)
+	p.Tenth, p.OwnTenth = pace.brakes.Slow(b.CampaignID, b.lane)
 	p.Slow, _, _ = pace.slowed[b.Lane].At(b.worker.db.Now())
 	return pace.limits.Gates(p)
 }

@@ -492,8 +492,7 @@ func (r *Recorder) unheld(ctx context.Context, tx *database.Tx, waiting []*turn)
 	}
 	kept := waiting[:0]
 	for _, t := range waiting {
-		d := t.next.(*delivery)
-		if held, _ := brakes.Of(d.row.CampaignID, d.batch.lane); held == "" {
+		if brakes.Held(t.next.(*delivery).batch.lane) == "" {
 			kept = append(kept, t)
 		}
 	}

@@ -54,9 +54,9 @@ func (c *calls) lanes(ctx context.Context, _ *struct{}) (out struct {
 			limit, from := limits.Lane(l)
 			lane := Lane{Domain: l.Domain, Provider: l.Provider, Limit: Limit(limit), LimitFrom: from, State: "ok"}
 			lane.slow(slowed[id], c.DB.Now())
-			if held, slow := brakes.Of(0, l); held != "" {
+			if held := brakes.Held(l); held != "" {
 				lane.State, lane.Because = "held", held
-			} else if slow && lane.State == "ok" {
+			} else if slow, _ := brakes.Slow(0, l); slow && lane.State == "ok" {
 				lane.State, lane.Because = "slowed", "a breaker has slowed it to a tenth"
 			}
 			out.Lanes = append(out.Lanes, lane)
