@@ -79,6 +79,9 @@ func (s *Store) Brakes(ctx context.Context) (Brakes, error) {
 // Held says why nothing may begin in a lane; "" if it may. A campaign that its
 // breaker paused is held by its own state.
 func (b Brakes) Held(l Lane) string {
+	if len(b) == 0 {
+		return ""
+	}
 	for _, scope := range []string{DomainScope(l.Domain), l.Scope()} {
 		if r := b[scope]; r.State.Holds() {
 			return scope + ": " + r.Reason

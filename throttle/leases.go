@@ -158,6 +158,9 @@ func (at *lease) wake() {
 // most a [Horizon]; after that [ErrFull]. The places go back by release, which
 // is nil where no gate limits connections.
 func (l *Leases) Acquire(ctx context.Context, gates []Gate) (release func(), err error) {
+	if !slices.ContainsFunc(gates, func(g Gate) bool { return g.Connections > 0 }) {
+		return nil, nil
+	}
 	var taken []string
 	back := func() {
 		for _, scope := range taken {
@@ -174,9 +177,6 @@ func (l *Leases) Acquire(ctx context.Context, gates []Gate) (release func(), err
 			return nil, err
 		}
 		taken = append(taken, g.Scope)
-	}
-	if len(taken) == 0 {
-		return nil, nil
 	}
 	return back, nil
 }

@@ -78,7 +78,7 @@ func TestMonth_OfAWarmUp(t *testing.T) {
 		t.Errorf("%+v, the sandbox took %d", n, m.box.Count().Accepted)
 	}
 	m.count(zone)
-	m.compare(forecast)
+	m.compare(forecast, zone)
 }
 
 // warmSender is a sender of a domain that warms up in Paris.
@@ -103,7 +103,7 @@ func (m *month) warmSender() int64 {
 // spend waits until the day's caps are used, and disturbs it on the way; true
 // when the campaign has ended.
 func (m *month) spend(i int, day time.Time, zone *time.Location) bool {
-	disturb, patience := rand.IntN(6), 6
+	disturb, patience := rand.IntN(7), 6
 	for quiet := 0; quiet < patience; {
 		c, err := m.campaigns.Campaign(context.Background(), m.id)
 		if err != nil {
@@ -154,6 +154,9 @@ func (m *month) spend(i int, day time.Time, zone *time.Location) bool {
 			m.clock.to(day.AddDate(0, 0, 12))
 			time.Sleep(30 * time.Millisecond)
 			m.clock.to(day.Add(time.Hour))
+		case 6: // the engine ends and another begins
+			m.stop()
+			m.engine = start(m.t, m.db)
 		}
 		m.scheduler.Nudge()
 		disturb, quiet = 0, 0
@@ -192,12 +195,12 @@ func (m *month) count(zone *time.Location) {
 }
 
 // compare holds the forecast of the start against what happened.
-func (m *month) compare(f campaign.Forecast) {
+func (m *month) compare(f campaign.Forecast, zone *time.Location) {
 	last := ""
 	for date := range m.begun {
 		last = max(last, date)
 	}
-	end := f.EndsAt.Format(time.DateOnly)
+	end := f.EndsAt.In(zone).Format(time.DateOnly)
 	wrong, sum := int64(0), int64(0)
 	for _, d := range f.Days {
 		date, told, happened := throttle.DayTime(d.Date).Format(time.DateOnly), int64(0), int64(0)
