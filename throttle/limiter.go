@@ -114,13 +114,16 @@ type Permits struct {
 // At is the ith permit's time.
 func (p Permits) At(i int) time.Time { return p.First.Add(time.Duration(i) * p.Every) }
 
-// Late is how much later than its time a permit may be used. Used later, it
-// would stand beside those of somebody else.
-func (p Permits) Late() time.Duration { return max(50*time.Millisecond, min(p.Every, Horizon)) }
+// Late is how much later than its time a permit may be used by a process with
+// so many open connections: each may hold one message of before. Used later,
+// it would stand beside those of somebody else.
+func (p Permits) Late(connections int) time.Duration {
+	return max(50*time.Millisecond, min(p.Every*time.Duration(max(1, connections)), Horizon))
+}
 
 // Void tells whether the time of the ith permit has gone by.
-func (p Permits) Void(i int, now time.Time) bool {
-	return p.Every > 0 && now.Sub(p.At(i)) > p.Late()
+func (p Permits) Void(i, connections int, now time.Time) bool {
+	return p.Every > 0 && now.Sub(p.At(i)) > p.Late(connections)
 }
 
 // Take asks for up to n permits through the gates. Where none limits a second

@@ -267,7 +267,7 @@ func (b *batch) use(permits throttle.Permits, gates []throttle.Gate, pace *pacin
 		if permits.Every > 0 {
 			b.sleep(permits.At(i))
 		}
-		if permits.Void(i, time.Now()) || b.worker.pacing.Load() != pace {
+		if permits.Void(i, b.line.pool.Connections(), time.Now()) || b.worker.pacing.Load() != pace {
 			return i, nil
 		}
 		if !b.goOn() {
