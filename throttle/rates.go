@@ -92,8 +92,9 @@ type Rate struct {
 
 // RateFilter says which mails are summed up, by the day they were sent.
 type RateFilter struct {
-	From, To   int64 // days, both included
-	CampaignID int64 // 0: all
+	From, To   int64    // days, both included
+	Hours      [2]int64 // instead of days: from the first, up to the second
+	CampaignID int64    // 0: all
 	Domain     string
 	Provider   string
 }
@@ -115,6 +116,9 @@ func (s *Store) Rates(ctx context.Context, f RateFilter, by ...string) ([]Rate, 
 		shown = append(shown, column+" AS "+rateNames[name])
 	}
 	where, args := []string{"r.hour >= ?", "r.hour < ?"}, []any{f.From * 24, (f.To + 1) * 24}
+	if f.Hours[1] > 0 {
+		args = []any{f.Hours[0], f.Hours[1]}
+	}
 	for column, value := range map[string]string{"l.domain": f.Domain, "l.provider": f.Provider} {
 		if value != "" {
 			where, args = append(where, column+" = ?"), append(args, value)

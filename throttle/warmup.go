@@ -217,14 +217,14 @@ func (s *Store) LanesOf(ctx context.Context, domain string) (map[int64]Lane, err
 	return lanes, nil
 }
 
-// answers are what came of a lane's mails of a span of time, whole UTC days
-// around it: the days' ends do not matter to a share.
+// answers are what came of a lane's mails of a span of time, whole hours around
+// it: in a zone of half hours its ends do not matter to a share.
 func (s *Store) answers(ctx context.Context, lane, from, until int64) (Answers, error) {
 	l, err := s.Lane(ctx, lane)
 	if err != nil {
 		return Answers{}, err
 	}
-	rates, err := s.Rates(ctx, RateFilter{From: Day(time.UnixMilli(from)), To: Day(time.UnixMilli(until - 1)), Domain: l.Domain, Provider: l.Provider})
+	rates, err := s.Rates(ctx, RateFilter{Hours: [2]int64{Hour(time.UnixMilli(from)), Hour(time.UnixMilli(until-1)) + 1}, Domain: l.Domain, Provider: l.Provider})
 	if err != nil {
 		return Answers{}, err
 	}
