@@ -45,13 +45,9 @@ func (s *Store) alarm(ctx context.Context, tx *database.Tx, a Alarm) error {
 // [database.Tx.Gate], so that nothing begins beside it.
 func (s *Store) Brake(ctx context.Context, tx *database.Tx) error {
 	joined := s.With(tx)
-	running, err := joined.inState(ctx, Sending, Paused)
+	running, ids, err := joined.watched(ctx)
 	if err != nil {
 		return err
-	}
-	ids := make([]int64, len(running))
-	for i, c := range running {
-		ids[i] = c.ID
 	}
 	changed, err := s.pace.Watch(ctx, tx, ids)
 	if err != nil {
@@ -102,8 +98,25 @@ func (s *Store) domainOf(ctx context.Context, c Campaign) (string, error) {
 	return v.Sender.Domain, err
 }
 
-// brake lets the breakers look at what was sent since.
+// watched are the campaigns that breakers judge.
+func (s *Store) watched(ctx context.Context) (running []Campaign, ids []int64, err error) {
+	running, err = s.inState(ctx, Sending, Paused)
+	for _, c := range running {
+		ids = append(ids, c.ID)
+	}
+	return running, ids, err
+}
+
+// brake lets the breakers look at what was sent since. The gate, which holds
+// up all begins, is taken only when there is something to do.
 func (s *Scheduler) brake(ctx context.Context) error {
+	_, ids, err := s.store.watched(ctx)
+	if err != nil {
+		return err
+	}
+	if changed, err := s.store.pace.Watch(ctx, nil, ids); err != nil || len(changed) == 0 {
+		return err
+	}
 	return s.write(ctx, func(tx *database.Tx) error {
 		if err := tx.Gate(ctx, true); err != nil {
 			return err

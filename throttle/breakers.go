@@ -117,10 +117,14 @@ func (u *sums) add(r Rate) {
 }
 
 // Watch judges what was sent lately, and the given campaigns as a whole. It
-// writes what has changed and returns it. Warnings and slowness end by
-// themselves; what only a person ends may become graver.
+// writes what has changed and returns it; without a transaction it only tells
+// what would change. Warnings and slowness end by themselves; what only a
+// person ends may become graver.
 func (s *Store) Watch(ctx context.Context, tx *database.Tx, campaigns []int64) ([]Breaker, error) {
-	joined := s.With(tx)
+	joined := s
+	if tx != nil {
+		joined = s.With(tx)
+	}
 	known, err := joined.Breakers(ctx)
 	if err != nil {
 		return nil, err
@@ -193,6 +197,9 @@ func (s *Store) turn(ctx context.Context, tx *database.Tx, byScope map[string]ma
 		b.Resumed, b.By, b.Because, b.BaseBad, b.BaseAll = was.Resumed, was.By, was.Because, was.BaseBad, was.BaseAll
 		were[[2]string{b.Scope, string(b.Kind)}] = b
 		changed = append(changed, b)
+		if tx == nil {
+			return nil
+		}
 		return s.put(ctx, tx, b)
 	}
 	for _, scope := range slices.Sorted(maps.Keys(byScope)) { // one order for all
