@@ -75,17 +75,18 @@ func (s *Scheduler) canaryPhase(ctx context.Context, c Campaign) (phase, error) 
 		case !c.Planned:
 			return holdAll, nil // who is of the sample is known when all are planned
 		}
-		return sampleOnly, s.setCanary(ctx, c, canarySample, 0)
+		return sampleOnly, s.setCanary(ctx, c, canarySample, s.canaryEnd(c))
 	case canarySample:
 		var one int64
 		err := s.store.db.Get(ctx, &one, `SELECT subscriber_id FROM deliveries WHERE campaign_id = ? AND rank < 0 AND status IN ('queued', 'sending') LIMIT 1`, c.ID)
-		if err == nil {
-			return sampleOnly, nil
-		}
-		if !errors.Is(err, database.ErrNotFound) {
+		if err != nil && !errors.Is(err, database.ErrNotFound) {
 			return holdAll, err
 		}
-		return holdAll, s.setCanary(ctx, c, canaryWaiting, s.store.db.Now().Add(time.Duration(c.CanaryWait)*time.Millisecond).UnixMilli())
+		if err == nil && s.store.db.Now().UnixMilli() < c.canaryUntil {
+			return sampleOnly, nil
+		}
+		// All are sent; or some are in a lane that is held, which holds up no other.
+		return holdAll, s.setCanary(ctx, c, canaryWaiting, s.canaryEnd(c))
 	case canaryWaiting:
 		if s.store.db.Now().UnixMilli() < c.canaryUntil {
 			return holdAll, nil
@@ -94,6 +95,9 @@ func (s *Scheduler) canaryPhase(ctx context.Context, c Campaign) (phase, error) 
 	}
 	return holdAll, nil
 }
+
+// canaryEnd is when the wait that begins now is over.
+func (s *Scheduler) canaryEnd(c Campaign) int64 { return s.store.db.Now().UnixMilli() + c.CanaryWait }
 
 func (s *Scheduler) setCanary(ctx context.Context, c Campaign, state canaryState, until int64) error {
 	return s.write(ctx, func(tx *database.Tx) error { return s.store.setCanary(ctx, tx, c.ID, state, until) })
