@@ -125,7 +125,7 @@ func (s *Store) Known(ctx context.Context, domains []string) (map[string]string,
 	return known, nil
 }
 
-// LearnedSince tells whether anything was learned after a time (Unix
+// LearnedSince tells whether anything new was learned after a time (Unix
 // milliseconds), or shortly before it: what [Store.ProvidersOf] remembers may
 // be as old.
 func (s *Store) LearnedSince(ctx context.Context, at int64) (bool, error) {
@@ -189,7 +189,7 @@ func (s *Store) Learn(ctx context.Context, r *address.Resolver, own bool, write 
 	}
 	return write(ctx, func(tx *database.Tx) error {
 		return tx.Each(ctx, `UPDATE recipient_domains SET provider = CASE WHEN ? THEN provider ELSE ? END, mx = CASE WHEN ? THEN mx ELSE ? END,
-			learned_at = CASE WHEN ? THEN learned_at ELSE ? END, next_at = ?, failures = ? WHERE domain = ?`, len(due),
+			learned_at = CASE WHEN ? OR provider = ? AND learned_at > 0 THEN learned_at ELSE ? END, next_at = ?, failures = ? WHERE domain = ?`, len(due),
 			func(i int, p *database.Params) {
 				d, a := due[i], answers[i]
 				failed, failures, next := a.err != nil, int64(0), now.Add(learnKeep)
@@ -201,7 +201,7 @@ func (s *Store) Learn(ctx context.Context, r *address.Resolver, own bool, write 
 					failures = d.Failures + 1
 					next = now.Add(min(learnLongest, learnAgain<<min(d.Failures, 10)))
 				}
-				p.Set(failed, provider, failed, a.mx, failed, now.UnixMilli(), next.UnixMilli(), failures, d.Domain)
+				p.Set(failed, provider, failed, a.mx, failed, provider, now.UnixMilli(), next.UnixMilli(), failures, d.Domain)
 			}, nil)
 	})
 }
