@@ -16,7 +16,7 @@ func TestProviders_ByExchanger(t *testing.T) {
 	p := throttle.DefaultProviders()
 	for host, want := range map[string]string{
 		"aspmx.l.google.com": "google", "ALT1.ASPMX.L.GOOGLE.COM.": "google", "acme-com.mail.protection.outlook.com": "microsoft", "mta5.am0.yahoodns.net": "yahoo",
-		"mx01.mail.icloud.com": "apple", "mail.protonmail.ch": "proton", "mx.acme.example": throttle.Other, "google.com.evil.example": throttle.Other, "": throttle.Other, "notgoogle.com": throttle.Other,
+		"mx01.mail.icloud.com": "apple", "mail.protonmail.ch": "proton", "mx.acme.example": throttle.Other, "acme-com.l-v1.mx.microsoft": "microsoft", "mx.microsoft.com": throttle.Other, "google.com.evil.example": throttle.Other, "": throttle.Other, "notgoogle.com": throttle.Other,
 	} {
 		if got := p.OfMX(host); got != want {
 			t.Errorf("%q: %s, want %s", host, got, want)
