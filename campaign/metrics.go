@@ -63,6 +63,7 @@ type installation struct {
 	batches    *prometheus.Desc
 	relays     *prometheus.Desc
 	stopped    *prometheus.Desc
+	slowed     *prometheus.Desc
 }
 
 func newInstallation(store *Store, leads *atomic.Bool) *installation {
@@ -73,12 +74,13 @@ func newInstallation(store *Store, leads *atomic.Bool) *installation {
 		batches:    prometheus.NewDesc("facteur_batches", "Batches that are released to the workers, or taken by one.", []string{"state"}, nil),
 		relays:     prometheus.NewDesc("facteur_relay_state", "1 for the state that a relay is in.", []string{"relay", "name", "state"}, nil),
 		stopped:    prometheus.NewDesc("facteur_stopped", "1 while the red button is pressed.", nil, nil),
+		slowed:     prometheus.NewDesc("facteur_lanes_slowed", "Lanes that answers of providers have slowed or suspended.", []string{"state"}, nil),
 	}
 }
 
 // Describe implements [prometheus.Collector].
 func (i *installation) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{i.campaigns, i.deliveries, i.batches, i.relays, i.stopped} {
+	for _, d := range []*prometheus.Desc{i.campaigns, i.deliveries, i.batches, i.relays, i.stopped, i.slowed} {
 		to <- d
 	}
 }
@@ -111,6 +113,21 @@ func (i *installation) read(ctx context.Context, show func(d *prometheus.Desc, v
 		return fmt.Errorf("stop: %w", err)
 	}
 	show(i.stopped, truth(err == nil))
+	slowed, err := i.store.pace.Slowdowns(ctx)
+	if err != nil {
+		return err
+	}
+	lanes := map[string]int{"slowed": 0, "suspended": 0}
+	for _, d := range slowed {
+		state := "slowed"
+		if _, suspended, _ := d.At(i.store.db.Now()); !suspended.IsZero() {
+			state = "suspended"
+		}
+		lanes[state]++
+	}
+	for state, n := range lanes {
+		show(i.slowed, float64(n), state)
+	}
 	for status, n := range now.Campaigns {
 		show(i.campaigns, float64(n), string(status))
 	}

@@ -105,7 +105,7 @@ func (s *Scheduler) cut(ctx context.Context, tx *database.Tx, w laneWork) (id, s
 		return 0, 0, err
 	}
 	cut := len(members)
-	if members, err = s.relane(ctx, tx, w, id, members); err != nil {
+	if members, err = s.ofLane(ctx, tx, w, members); err != nil {
 		return 0, 0, err
 	}
 	if len(members) == 0 {

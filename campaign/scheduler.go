@@ -34,8 +34,9 @@ type Scheduler struct {
 	nudge    chan struct{}
 	duties   []Duty
 	metrics  *schedulerMetrics
-	turn     int             // counts the releases
-	opened   map[int64]int64 // lane → the day of its warm-up that was looked at last
+	turn     int              // counts the releases
+	opened   map[int64]int64  // lane → the day of its warm-up that was looked at last
+	searches map[int64]search // campaign → how far [Scheduler.Relane] is
 
 	mu      sync.Mutex
 	lease   *database.Lease // nil: another leads, or nobody

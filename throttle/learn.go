@@ -38,8 +38,9 @@ const (
 )
 
 // ProvidersOf names the providers of recipient domains: by the data file's
-// names, by what was learned of their exchangers, or [Other]. Those that
-// nothing is known of are written down to be learned. DNS is never asked here.
+// names, by what was learned of their exchangers, or [Other]. Whose an exchanger
+// is, the present data file says. Those that nothing is known of are written
+// down to be learned. DNS is never asked here.
 func (s *Store) ProvidersOf(ctx context.Context, tx *database.Tx, domains []string) (map[string]string, error) {
 	known := make(map[string]string, len(domains))
 	var ask []string
@@ -65,24 +66,28 @@ func (s *Store) ProvidersOf(ctx context.Context, tx *database.Tx, domains []stri
 		return known, nil
 	}
 	slices.Sort(ask) // one order for all
-	var provider string
-	err := tx.Find(ctx, `SELECT provider FROM recipient_domains WHERE domain = ?`, len(ask), func(i int, p *database.Params) { p.Set(ask[i]) }, []any{&provider},
+	var mx string
+	var written, unknown []string
+	err := tx.Find(ctx, `SELECT mx FROM recipient_domains WHERE domain = ?`, len(ask), func(i int, p *database.Params) { p.Set(ask[i]) }, []any{&mx},
 		func(i int, found bool) {
 			if found {
-				known[ask[i]] = provider
+				known[ask[i]] = s.providers.OfMX(mx)
+				written = append(written, ask[i])
+			} else {
+				unknown = append(unknown, ask[i])
 			}
 		})
 	if err != nil {
 		return nil, fmt.Errorf("providers of domains: %w", err)
 	}
 	err = tx.Each(ctx, `INSERT INTO recipient_domains (domain, provider, mx, learned_at, next_at, failures) VALUES (?, 'other', '', 0, 0, 0) ON CONFLICT (domain) DO NOTHING`,
-		len(ask), func(i int, p *database.Params) { p.Set(ask[i]) }, nil)
+		len(unknown), func(i int, p *database.Params) { p.Set(unknown[i]) }, nil)
 	if err != nil {
 		return nil, fmt.Errorf("note domains to learn: %w", err)
 	}
 	s.learned.mu.Lock()
 	defer s.learned.mu.Unlock()
-	for _, d := range ask {
+	for _, d := range written { // the others are not remembered yet: this transaction may still be rolled back
 		s.learned.byDomain[d] = known[d]
 	}
 	return known, nil
@@ -103,27 +108,29 @@ func (s *Store) Known(ctx context.Context, domains []string) (map[string]string,
 	if len(ask) == 0 {
 		return known, nil
 	}
-	query, args, err := database.In(`SELECT domain, provider FROM recipient_domains WHERE domain IN (?)`, ask)
+	query, args, err := database.In(`SELECT domain, mx FROM recipient_domains WHERE domain IN (?)`, ask)
 	if err != nil {
 		return nil, err
 	}
 	var rows []struct {
-		Domain   string `db:"domain"`
-		Provider string `db:"provider"`
+		Domain string `db:"domain"`
+		MX     string `db:"mx"`
 	}
 	if err := s.q.Select(ctx, &rows, query, args...); err != nil {
 		return nil, fmt.Errorf("providers of domains: %w", err)
 	}
 	for _, r := range rows {
-		known[r.Domain] = r.Provider
+		known[r.Domain] = s.providers.OfMX(r.MX)
 	}
 	return known, nil
 }
 
-// LearnedSince tells whether anything was learned at or after a time (Unix milliseconds).
+// LearnedSince tells whether anything new was learned after a time (Unix
+// milliseconds), or shortly before it: what [Store.ProvidersOf] remembers may
+// be as old.
 func (s *Store) LearnedSince(ctx context.Context, at int64) (bool, error) {
 	var one string
-	err := s.q.Get(ctx, &one, `SELECT domain FROM recipient_domains WHERE provider <> 'other' AND learned_at >= ? LIMIT 1`, at)
+	err := s.q.Get(ctx, &one, `SELECT domain FROM recipient_domains WHERE provider <> 'other' AND learned_at >= ? LIMIT 1`, at-2*learnedFor.Milliseconds())
 	if errors.Is(err, database.ErrNotFound) {
 		return false, nil
 	}
@@ -132,7 +139,7 @@ func (s *Store) LearnedSince(ctx context.Context, at int64) (bool, error) {
 
 // reserved names are nobody's (RFC 2606): they are asked only by a resolver of one's own.
 func reserved(domain string) bool {
-	for _, end := range []string{".example", ".test", ".invalid", ".localhost", ".local", "example.com", "example.org", "example.net"} {
+	for _, end := range []string{".example", ".test", ".invalid", ".localhost", ".local", ".example.com", ".example.org", ".example.net"} {
 		if strings.HasSuffix("."+domain, end) {
 			return true
 		}
@@ -149,7 +156,7 @@ func (s *Store) Learn(ctx context.Context, r *address.Resolver, own bool, write 
 		Failures int64  `db:"failures"`
 	}
 	now := s.db.Now()
-	err := s.q.Select(ctx, &due, `SELECT domain, failures FROM recipient_domains WHERE next_at <= ? ORDER BY next_at, domain LIMIT ?`, now.UnixMilli(), learnPage)
+	err := s.q.Select(ctx, &due, `SELECT domain, failures FROM recipient_domains WHERE next_at <= ? ORDER BY next_at LIMIT ?`, now.UnixMilli(), learnPage)
 	if err != nil || len(due) == 0 {
 		return err
 	}
@@ -161,8 +168,8 @@ func (s *Store) Learn(ctx context.Context, r *address.Resolver, own bool, write 
 	slots := make(chan struct{}, learnAtOnce)
 	var all sync.WaitGroup
 	for i, d := range due {
-		if !own && reserved(d.Domain) {
-			continue
+		if !own && reserved(d.Domain) || s.providers.OfDomain(d.Domain) != Other {
+			continue // the data file may have come to name it
 		}
 		all.Go(func() {
 			slots <- struct{}{}
@@ -182,7 +189,7 @@ func (s *Store) Learn(ctx context.Context, r *address.Resolver, own bool, write 
 	}
 	return write(ctx, func(tx *database.Tx) error {
 		return tx.Each(ctx, `UPDATE recipient_domains SET provider = CASE WHEN ? THEN provider ELSE ? END, mx = CASE WHEN ? THEN mx ELSE ? END,
-			learned_at = CASE WHEN ? THEN learned_at ELSE ? END, next_at = ?, failures = ? WHERE domain = ?`, len(due),
+			learned_at = CASE WHEN ? OR provider = ? AND learned_at > 0 THEN learned_at ELSE ? END, next_at = ?, failures = ? WHERE domain = ?`, len(due),
 			func(i int, p *database.Params) {
 				d, a := due[i], answers[i]
 				failed, failures, next := a.err != nil, int64(0), now.Add(learnKeep)
@@ -194,7 +201,7 @@ func (s *Store) Learn(ctx context.Context, r *address.Resolver, own bool, write 
 					failures = d.Failures + 1
 					next = now.Add(min(learnLongest, learnAgain<<min(d.Failures, 10)))
 				}
-				p.Set(failed, provider, failed, a.mx, failed, now.UnixMilli(), next.UnixMilli(), failures, d.Domain)
+				p.Set(failed, provider, failed, a.mx, failed, provider, now.UnixMilli(), next.UnixMilli(), failures, d.Domain)
 			}, nil)
 	})
 }

@@ -16,13 +16,14 @@ const Other = "other"
 //go:embed providers.txt
 var providersFile string
 
-// Providers are the mailbox providers of the data file.
+// Providers are the mailbox providers of the data file, and its rules about their answers.
 type Providers struct {
-	names    []string // sorted, with [Other]
-	byDomain map[string]string
-	byMX     map[string]string // suffix of an exchanger, with its dot
-	silent   map[string]bool
-	limits   map[string]Limit
+	names     []string // sorted, with [Other]
+	byDomain  map[string]string
+	byMX      map[string]string // suffix of an exchanger, with its dot
+	silent    map[string]bool
+	limits    map[string]Limit
+	reactions map[string][]Reaction // by provider, "*" among them
 }
 
 // defaultProviders are those of the embedded file.
@@ -37,8 +38,8 @@ var defaultProviders = sync.OnceValue(func() *Providers {
 // DefaultProviders are those of the embedded data file.
 func DefaultProviders() *Providers { return defaultProviders() }
 
-// LoadProviders are those of the embedded data file, with those of a file of
-// the same form in the place of the ones that it names. Errors name the line.
+// LoadProviders are those of the embedded data file, with a file of the same
+// form laid over it. Errors name the file, the line and what is wanted.
 func LoadProviders(file string) (*Providers, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -51,32 +52,24 @@ func LoadProviders(file string) (*Providers, error) {
 	return p, nil
 }
 
-// ParseProviders reads providers, one a line, and others that replace or add to them.
+// provider is one of a data file.
+type provider struct {
+	name        string
+	domains, mx []string
+	silent      bool
+	limit       Limit
+}
+
+// ParseProviders reads a data file and another that is laid over it: providers
+// and rules of the second replace or add to those of the first. The form is
+// described in providers.txt.
 func ParseProviders(base, over string) (*Providers, error) {
-	lines := map[string][]string{}
-	for _, text := range []string{base, over} {
-		n := 0
-		for line := range strings.Lines(text) {
-			n++
-			fields := strings.Fields(line)
-			if len(fields) == 0 || strings.HasPrefix(fields[0], "#") {
-				continue
-			}
-			if name := fields[0]; strings.ContainsAny(name, ":./'\"") || name != strings.ToLower(name) {
-				return nil, fmt.Errorf("line %d: provider %q: want a name of lower-case letters first", n, name)
-			}
-			if _, err := parseProvider(&Providers{}, fields); err != nil {
-				return nil, fmt.Errorf("line %d: provider %s: %w", n, fields[0], err)
-			}
-			lines[fields[0]] = fields
-		}
+	p := &Providers{
+		names: []string{Other}, byDomain: map[string]string{}, byMX: map[string]string{}, silent: map[string]bool{}, limits: map[string]Limit{},
+		reactions: map[string][]Reaction{},
 	}
-	p := &Providers{names: []string{Other}, byDomain: map[string]string{}, byMX: map[string]string{}, silent: map[string]bool{}, limits: map[string]Limit{}}
-	for name, fields := range lines {
-		if name != Other {
-			p.names = append(p.names, name)
-		}
-		if _, err := parseProvider(p, fields); err != nil {
+	for _, text := range []string{base, over} {
+		if err := p.lay(text); err != nil {
 			return nil, err
 		}
 	}
@@ -84,33 +77,92 @@ func ParseProviders(base, over string) (*Providers, error) {
 	return p, nil
 }
 
-// parseProvider takes in the words of a provider.
-func parseProvider(p *Providers, fields []string) (*Providers, error) {
-	if p.byDomain == nil {
-		p.byDomain, p.byMX, p.silent, p.limits = map[string]string{}, map[string]string{}, map[string]bool{}, map[string]Limit{}
-	}
-	name, limit := fields[0], Limit{}
-	for _, word := range fields[1:] {
-		key, value, ok := strings.Cut(word, ":")
-		switch {
-		case word == "silent":
-			p.silent[name] = true
-		case !ok && strings.Contains(word, "."):
-			p.byDomain[strings.ToLower(word)] = name
-		case ok && key == "mx" && strings.HasPrefix(value, ".") && len(value) > 2:
-			p.byMX[strings.ToLower(value)] = name
-		case ok:
-			n, err := strconv.ParseInt(value, 10, 32)
-			at, known := map[string]*int64{"per_second": &limit.PerSecond, "per_minute": &limit.PerMinute, "per_hour": &limit.PerHour, "per_day": &limit.PerDay, "connections": &limit.Connections}[key]
-			if err != nil || !known || n < 0 {
-				return nil, fmt.Errorf("%q: want a domain, mx:.suffix, silent, or a limit such as connections:5 or per_second:20", word)
+// lay lays the providers and rules of a file over those that there are.
+func (p *Providers) lay(text string) error {
+	n := 0
+	at, reactions := map[string]int{}, map[string][]Reaction{} // the line of each provider, domain and exchanger
+	rules := map[string]int{}                                  // the first line about each provider
+	for line := range strings.Lines(text) {
+		n++
+		switch line = strings.TrimSpace(line); {
+		case line == "" || strings.HasPrefix(line, "#"):
+		case strings.Contains(line, ";"):
+			r, err := parseReaction(line)
+			if err != nil {
+				return fmt.Errorf("line %d: %w", n, err)
 			}
-			*at = n
+			if _, ok := rules[r.Provider]; !ok {
+				rules[r.Provider] = n
+			}
+			reactions[r.Provider] = append(reactions[r.Provider], r)
 		default:
-			return nil, fmt.Errorf("%q: want a domain, mx:.suffix, silent, or a limit such as connections:5", word)
+			one, err := parseProvider(strings.Fields(line))
+			if err != nil {
+				return fmt.Errorf("line %d: %w", n, err)
+			}
+			for _, name := range slices.Concat([]string{one.name}, one.domains, one.mx) {
+				if before, ok := at[name]; ok {
+					return fmt.Errorf("line %d: provider %s: %s is in line %d too: want it once", n, one.name, name, before)
+				}
+				at[name] = n
+			}
+			p.put(one)
 		}
 	}
-	p.limits[name] = limit
+	for name, rs := range reactions {
+		if name != "*" && !p.Known(name) {
+			return fmt.Errorf("line %d: there is no provider %q: want the name of one, or *", rules[name], name)
+		}
+		p.reactions[name] = rs
+	}
+	return nil
+}
+
+// put takes in a provider, in the place of the one of its name.
+func (p *Providers) put(one provider) {
+	if !p.Known(one.name) {
+		p.names = append(p.names, one.name)
+	}
+	for _, of := range []map[string]string{p.byDomain, p.byMX} {
+		for what, name := range of {
+			if name == one.name {
+				delete(of, what)
+			}
+		}
+	}
+	for _, d := range one.domains {
+		p.byDomain[d] = one.name
+	}
+	for _, mx := range one.mx {
+		p.byMX[mx] = one.name
+	}
+	p.silent[one.name], p.limits[one.name] = one.silent, one.limit
+}
+
+// parseProvider reads the words of a provider.
+func parseProvider(words []string) (p provider, err error) {
+	if p.name = words[0]; strings.ContainsAny(p.name, ":./*'\"") || p.name != strings.ToLower(p.name) {
+		return p, fmt.Errorf("provider %q: want a name of lower-case letters first", p.name)
+	}
+	numbers := map[string]*int64{
+		"per_second": &p.limit.PerSecond, "per_minute": &p.limit.PerMinute, "per_hour": &p.limit.PerHour, "per_day": &p.limit.PerDay, "connections": &p.limit.Connections,
+	}
+	for _, word := range words[1:] {
+		key, value, ok := strings.Cut(word, ":")
+		n, bad := strconv.ParseInt(value, 10, 32)
+		switch number := numbers[key]; {
+		case word == "silent":
+			p.silent = true
+		case !ok && strings.Contains(word, "."):
+			p.domains = append(p.domains, strings.ToLower(word))
+		case ok && key == "mx" && strings.HasPrefix(value, ".") && len(value) > 2:
+			p.mx = append(p.mx, strings.ToLower(value))
+		case ok && number != nil && bad == nil && n >= 0:
+			*number = n
+		default:
+			return p, fmt.Errorf("provider %s: %q: want a domain, mx:.suffix, silent, or a limit such as connections:5 or per_second:20", p.name, word)
+		}
+	}
 	return p, nil
 }
 
@@ -150,4 +202,18 @@ func (p *Providers) OfMX(host string) string {
 		at += 1 + next
 	}
 	return Other
+}
+
+// reaction is the rule that an answer in a provider's lane calls for: the
+// first of the provider's own that fits, else the first of those for all.
+func (p *Providers) reaction(provider string, a Reply) (Reaction, bool) {
+	text := a.String()
+	for _, of := range []string{provider, "*"} {
+		for _, r := range p.reactions[of] {
+			if (r.Class == "*" || r.Class == a.Class) && (r.Words == nil || r.Words.MatchString(text)) {
+				return r, true
+			}
+		}
+	}
+	return Reaction{}, false
 }

@@ -16,7 +16,7 @@ func TestProviders_ByExchanger(t *testing.T) {
 	p := throttle.DefaultProviders()
 	for host, want := range map[string]string{
 		"aspmx.l.google.com": "google", "ALT1.ASPMX.L.GOOGLE.COM.": "google", "acme-com.mail.protection.outlook.com": "microsoft", "mta5.am0.yahoodns.net": "yahoo",
-		"mx01.mail.icloud.com": "apple", "mail.protonmail.ch": "proton", "mx.acme.example": throttle.Other, "google.com.evil.example": throttle.Other, "": throttle.Other, "notgoogle.com": throttle.Other,
+		"mx01.mail.icloud.com": "apple", "mail.protonmail.ch": "proton", "mx.acme.example": throttle.Other, "acme-com.l-v1.mx.microsoft": "microsoft", "mx.microsoft.com": throttle.Other, "google.com.evil.example": throttle.Other, "": throttle.Other, "notgoogle.com": throttle.Other,
 	} {
 		if got := p.OfMX(host); got != want {
 			t.Errorf("%q: %s, want %s", host, got, want)
@@ -47,7 +47,25 @@ func TestLoadProviders_LaysAFileOverTheBuiltIn(t *testing.T) {
 	}
 }
 
+// What two providers claim is the operator's to say; within one file it is a mistake.
+func TestParseProviders_GivesEachDomainOneProvider(t *testing.T) {
+	const base = "google mx:.google.com gmail.com\nyahoo yahoo.com"
+	for range 20 { // no order of a map decides
+		p, err := throttle.ParseProviders(base, "zzz mx:.google.com yahoo.com\naaa gmail.com")
+		if err != nil || p.OfDomain("gmail.com") != "aaa" || p.OfDomain("yahoo.com") != "zzz" || p.OfMX("aspmx.l.google.com") != "zzz" {
+			t.Fatalf("%s, %s, %s, %v", p.OfDomain("gmail.com"), p.OfDomain("yahoo.com"), p.OfMX("aspmx.l.google.com"), err)
+		}
+	}
+	for text, why := range map[string]string{"a x.example\nb x.example": "line 2: provider b: x.example is in line 1 too", "a x.example\n\na y.example": "line 3: provider a: a is in line 1 too", "a mx:.x.example\nb mx:.x.example": "line 2"} {
+		if _, err := throttle.ParseProviders(base, text); err == nil || !strings.Contains(err.Error(), why) {
+			t.Errorf("%q: %v, want %q", text, err, why)
+		}
+	}
+}
+
 func FuzzProviders(f *testing.F) {
+	f.Add("google ; * ; unusual rate|4\\.7\\.28 ; 2 ; 10/min ; 30m ; somewhere\ngoogle gmail.com")
+	f.Add("* ; rate ; - ; 3 ; 1 connections ; 10m ; somewhere")
 	f.Add("google silent connections:5 mx:.google.com gmail.com")
 	f.Add("x a.b:c mx:. connections:99999999999")
 	f.Fuzz(func(t *testing.T, text string) {

@@ -1,12 +1,11 @@
 package throttle
 
 import (
-	_ "embed"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -24,13 +23,15 @@ func (r Reply) String() string {
 
 // Reaction is a rule of the data file.
 type Reaction struct {
-	Provider  string // "*": any
-	Class     string // "*": any
-	Words     *regexp.Regexp
-	Hits      int64 // in an hour
-	PerMinute int64 // 0: suspend
-	For       time.Duration
-	Source    string
+	Provider string // "*": any
+	Class    string // "*": any
+	Words    *regexp.Regexp
+	Hits     int64 // answers about us, in an hour
+	// What is done: both 0: suspend.
+	PerMinute   int64
+	Connections int64
+	For         time.Duration
+	Source      string
 }
 
 // Name names the rule for people.
@@ -41,37 +42,9 @@ func (r Reaction) Name() string {
 	return r.Provider + " " + r.Class
 }
 
-//go:embed reactions.txt
-var reactionsFile string
-
-var reactions = sync.OnceValue(func() []Reaction {
-	rules, err := ParseReactions(reactionsFile)
-	if err != nil {
-		panic("reactions.txt: " + err.Error()) // embedded above
-	}
-	return rules
-})
-
-// ParseReactions reads rules, one a line; see reactions.txt.
-func ParseReactions(text string) (rules []Reaction, err error) {
-	n := 0
-	for line := range strings.Lines(text) {
-		n++
-		line = strings.TrimSpace(line)
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
-		r, err := parseReaction(line)
-		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", n, err)
-		}
-		rules = append(rules, r)
-	}
-	return rules, nil
-}
-
+// parseReaction reads a rule of the data file.
 func parseReaction(line string) (r Reaction, err error) {
-	f := strings.Split(line, ";")
+	f := strings.SplitN(line, ";", 7)
 	if len(f) != 7 {
 		return r, fmt.Errorf("%d fields: want provider; class; words; hits; action; time; source", len(f))
 	}
@@ -79,6 +52,9 @@ func parseReaction(line string) (r Reaction, err error) {
 		f[i] = strings.TrimSpace(f[i])
 	}
 	r.Provider, r.Class, r.Source = f[0], f[1], f[6]
+	if !slices.Contains([]string{"*", "rate", "blocked_reputation", "blocked_policy"}, r.Class) {
+		return r, fmt.Errorf("class %q: want rate, blocked_reputation, blocked_policy or *", r.Class)
+	}
 	if f[2] != "-" {
 		if r.Words, err = regexp.Compile(f[2]); err != nil {
 			return r, fmt.Errorf("words %q: %w", f[2], err)
@@ -87,14 +63,11 @@ func parseReaction(line string) (r Reaction, err error) {
 	if r.Hits, err = strconv.ParseInt(f[3], 10, 32); err != nil || r.Hits < 1 {
 		return r, fmt.Errorf("hits %q: want a number from 1 on", f[3])
 	}
-	if f[4] != "suspend" {
-		text, ok := strings.CutSuffix(f[4], "/min")
-		if r.PerMinute, err = strconv.ParseInt(text, 10, 32); err != nil || !ok || r.PerMinute < 1 {
-			return r, fmt.Errorf("action %q: want suspend or a pace such as 10/min", f[4])
-		}
+	if err := r.parseAction(f[4]); err != nil {
+		return r, err
 	}
-	if r.For, err = time.ParseDuration(f[5]); err != nil || r.For <= 0 {
-		return r, fmt.Errorf("time %q: want a duration such as 30m", f[5])
+	if r.For, err = time.ParseDuration(f[5]); err != nil || r.For <= 0 || r.For > longest {
+		return r, fmt.Errorf("time %q: want a duration such as 30m, of %s at most", f[5], longest)
 	}
 	if r.Source == "" {
 		return r, fmt.Errorf("the source is missing")
@@ -102,13 +75,17 @@ func parseReaction(line string) (r Reaction, err error) {
 	return r, nil
 }
 
-// reactionTo is the first rule that an answer in a provider's lane calls for.
-func reactionTo(provider string, a Reply) (Reaction, bool) {
-	text := a.String()
-	for _, r := range reactions() {
-		if (r.Provider == "*" || r.Provider == provider) && (r.Class == "*" || r.Class == a.Class) && (r.Words == nil || r.Words.MatchString(text)) {
-			return r, true
+// parseAction reads what a rule does.
+func (r *Reaction) parseAction(text string) (err error) {
+	if text == "suspend" {
+		return nil
+	}
+	for unit, at := range map[string]*int64{"/min": &r.PerMinute, " connections": &r.Connections} {
+		if n, ok := strings.CutSuffix(text, unit); ok {
+			if *at, err = strconv.ParseInt(n, 10, 32); err == nil && *at > 0 {
+				return nil
+			}
 		}
 	}
-	return Reaction{}, false
+	return fmt.Errorf("action %q: want suspend, a pace such as 10/min, or connections such as 1 connections", text)
 }

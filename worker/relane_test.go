@@ -3,6 +3,7 @@ package worker_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"strings"
 	"testing"
@@ -59,6 +60,65 @@ func exchangers(t *testing.T, hosts map[string]string) *address.Resolver {
 	return r
 }
 
+// books are a campaign's books by provider, without what is 0, and by its rows.
+func books(t *testing.T, db *database.DB, id int64) (kept, counted map[string]int64) {
+	t.Helper()
+	read := func(query string) map[string]int64 {
+		t.Helper()
+		var rows []struct {
+			Provider string `db:"provider"`
+			Status   string `db:"status"`
+			N        int64  `db:"n"`
+		}
+		if err := db.Select(context.Background(), &rows, query, id); err != nil {
+			t.Fatal(err)
+		}
+		of := map[string]int64{}
+		for _, r := range rows {
+			if r.N != 0 {
+				of[r.Provider+" "+r.Status] = r.N
+			}
+		}
+		return of
+	}
+	kept = read(`SELECT provider, status, SUM(n) AS n FROM campaign_counts WHERE campaign_id = ? GROUP BY provider, status`)
+	counted = read(`SELECT l.provider, d.status, COUNT(*) AS n FROM deliveries d JOIN lanes l ON l.id = d.lane WHERE d.campaign_id = ? GROUP BY l.provider, d.status`)
+	return kept, counted
+}
+
+// Whoever belongs to Google's lane does not wait for what the lane of the
+// unknown may send, which may take days.
+func TestRelane_DoesNotWaitForTheLaneOfTheUnknown(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, db *database.DB) {
+		s := box(t, sandbox.Options{})
+		e := start(t, db)
+		var emails []string
+		for i := range 600 {
+			emails = append(emails, fmt.Sprintf("person%d@acme.example", i), fmt.Sprintf("person%d@village.example", i))
+		}
+		e.limit("lane:news.example.com/other", throttle.Limit{PerDay: 20})
+		id := e.launch(e.sender(s, 5), e.list("all", emails...))
+		e.await(id, 60*time.Second, func(c campaign.Campaign, n campaign.Counts) bool { return c.Planned && n.Sent == 20 && n.Sending == 0 })
+		r := exchangers(t, map[string]string{"acme.example": "aspmx.l.google.com", "village.example": "mx.village.example"})
+		write := func(ctx context.Context, change func(*database.Tx) error) error { return db.Write(ctx, change) }
+		if err := e.pace.Learn(context.Background(), r, true, write); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.scheduler.Relane(context.Background(), write); err != nil {
+			t.Fatal(err)
+		}
+		e.scheduler.Nudge()
+		e.await(id, 60*time.Second, func(_ campaign.Campaign, n campaign.Counts) bool { return n.Sent >= 600 && n.Sending == 0 })
+		kept, counted := books(t, db, id)
+		if !maps.Equal(kept, counted) || kept["google queued"] != 0 || kept["google sent"]+kept["other sent"]+kept["other queued"] != 1200 {
+			t.Errorf("books %v, rows %v", kept, counted)
+		}
+		if kept["other queued"] < 580 || kept["google sent"] < 580 {
+			t.Errorf("books %v: want google's people sent and the others waiting", kept)
+		}
+	})
+}
+
 // A company whose mail exchanger is Google's is Google, even if that is
 // learned only after its people were planned.
 func TestRelane_WhoseProviderIsLearnedLateGoesToItsLane(t *testing.T) {
@@ -85,6 +145,9 @@ func TestRelane_WhoseProviderIsLearnedLateGoesToItsLane(t *testing.T) {
 		lanes, err := e.pace.LanesOf(context.Background(), "news.example.com")
 		if err != nil || len(lanes) != 2 {
 			t.Fatalf("lanes %v, %v", lanes, err)
+		}
+		if kept, counted := books(t, db, id); !maps.Equal(kept, counted) {
+			t.Errorf("books %v, rows %v", kept, counted)
 		}
 		day := throttle.Day(db.Now())
 		rates, err := e.pace.Rates(context.Background(), throttle.RateFilter{From: day - 1, To: day + 1, CampaignID: id}, "provider")

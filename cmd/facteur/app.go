@@ -299,7 +299,7 @@ func (a *App) wire(ctx context.Context) error {
 		if err := a.tell(webhooks, resolver); err != nil {
 			return err
 		}
-		if err := a.duties(ctx, keys, senders, scribe, examiner, a.learn(pace, resolver)); err != nil {
+		if err := a.duties(ctx, keys, senders, scribe, examiner, pace, resolver); err != nil {
 			return err
 		}
 		a.scheduled = make(chan struct{})

@@ -53,7 +53,7 @@ type Config struct {
 	CaptchaSecret  string        `help:"The secret of your account there." env:"FACTEUR_CAPTCHA_SECRET" unit:"text"`
 	CaptchaWidget  string        `help:"HTML that the sign-up form needs for it." env:"FACTEUR_CAPTCHA_WIDGET" unit:"HTML"`
 	DisposableFile string        `help:"File of throw-away domains, one a line, for the hygiene reports." env:"FACTEUR_DISPOSABLE_FILE" unit:"path"`
-	ProvidersFile  string        `help:"File of mailbox providers: domains, exchangers, limits; of the form of throttle/providers.txt, it replaces or adds to what is built in." env:"FACTEUR_PROVIDERS_FILE" unit:"path"`
+	ProvidersFile  string        `help:"File of mailbox providers: domains, exchangers, limits, rules about answers; of the form of throttle/providers.txt, it replaces or adds to what is built in." env:"FACTEUR_PROVIDERS_FILE" unit:"path"`
 	AlarmTo        []string      `help:"Operators who are mailed when a breaker trips, separated by commas." env:"FACTEUR_ALARM_TO" unit:"addresses"`
 	WebhookNets    []string      `help:"Private networks that outgoing webhooks may reach, separated by commas; none: only public addresses, by https." env:"FACTEUR_WEBHOOK_NETWORKS" name:"webhook-networks" unit:"CIDR"`
 	RecipientRate  int           `help:"Requests a second to the recipients' pages from one address; 0: no limit." env:"FACTEUR_RECIPIENT_RATE" default:"200" unit:"requests/s"`

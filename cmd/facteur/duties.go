@@ -44,7 +44,7 @@ func (w *ledgerWatch) Metrics() []prometheus.Collector {
 }
 
 // duties gives the leader what it does beside scheduling.
-func (a *App) duties(ctx context.Context, keys *keyring.Keyring, senders *sending.Store, scribe *worker.Scribe, examiner *subscribers.Examiner, learn func(context.Context, campaign.Fenced) error) error {
+func (a *App) duties(ctx context.Context, keys *keyring.Keyring, senders *sending.Store, scribe *worker.Scribe, examiner *subscribers.Examiner, pace *throttle.Store, resolver *address.Resolver) error {
 	key, trusted, err := keys.SigningKey(ctx, "ledger")
 	if err != nil {
 		return err
@@ -64,7 +64,9 @@ func (a *App) duties(ctx context.Context, keys *keyring.Keyring, senders *sendin
 	plain("prune sign-up counts", time.Hour, func(ctx context.Context, _ campaign.Fenced) error { return a.people.PruneSignups(ctx) })
 	plain("sum up what was sent", 5*time.Second, a.campaigns.SumUp)
 	plain("look for the way home", probePause, a.probe(senders, scribe))
-	plain("learn providers", 2*time.Second, learn)
+	plain("learn providers", 2*time.Second, a.learn(pace, resolver))
+	plain("recovered lanes", 10*time.Second, a.recovered(pace))
+	plain("relane", time.Second, a.scheduler.Relane)
 	plain("hygiene reports", time.Second, func(ctx context.Context, write campaign.Fenced) error { return examiner.Examine(ctx, write) })
 	a.scheduler.Also(campaign.Duty{Name: ledgerDuty, Daily: true, Do: func(ctx context.Context, _ campaign.Fenced) (any, error) {
 		return a.checkLedger(ctx, trusted)
@@ -92,6 +94,17 @@ func (a *App) learn(pace *throttle.Store, resolver *address.Resolver) func(conte
 		resolver, _ = address.NewResolver(address.ResolverOptions{}) // only a server's name can be wrong
 	}
 	return func(ctx context.Context, write campaign.Fenced) error { return pace.Learn(ctx, resolver, own, write) }
+}
+
+// recovered says which lanes have recovered from what providers answered.
+func (a *App) recovered(pace *throttle.Store) func(context.Context, campaign.Fenced) error {
+	return func(ctx context.Context, write campaign.Fenced) error {
+		lanes, err := pace.EndSlowdowns(ctx, write)
+		for _, l := range lanes {
+			a.log.Info("a lane has recovered", "domain", l.Domain, "provider", l.Provider)
+		}
+		return err
+	}
 }
 
 // expire ends sign-ups that nobody confirmed.

@@ -17,10 +17,11 @@ type Lane struct {
 	Domain    string     `json:"domain"`
 	Provider  string     `json:"provider"`
 	Limit     Limit      `json:"limit" doc:"Its own, before it was slowed down."`
-	LimitFrom string     `json:"limit_from" doc:"The scope that this limit was set for: lane, provider or default; empty: none."`
+	LimitFrom string     `json:"limit_from" doc:"The scope that this limit was set for: lane, provider or default; empty: the file of providers."`
 	State     string     `json:"state" enum:"ok,slowed,suspended,held" doc:"slowed and suspended: by answers of the provider, for a while; held: by a breaker, until a person resumes it."`
 	Because   string     `json:"because"`
-	PerMinute int64      `json:"per_minute,omitempty" doc:"While it is slowed."`
+	PerMinute int64      `json:"per_minute,omitempty" doc:"While it is slowed to a pace."`
+	Dialogues int64      `json:"connections,omitempty" doc:"While it is slowed to so many connections."`
 	Until     *time.Time `json:"until" doc:"While it is suspended."`
 	Rule      string     `json:"rule,omitempty" doc:"Of the data file: provider and words."`
 	Since     *time.Time `json:"since"`
@@ -73,7 +74,7 @@ func (l *Lane) slow(d throttle.Slowdown, now time.Time) {
 	if !active {
 		return
 	}
-	l.State, l.Because, l.Rule, l.Since, l.PerMinute = "slowed", d.Words(now)+"; the provider said: "+d.Reason, d.Rule, at(d.Since), limit.PerMinute
+	l.State, l.Because, l.Rule, l.Since, l.PerMinute, l.Dialogues = "slowed", d.Words(now)+"; the provider said: "+d.Reason, d.Rule, at(d.Since), limit.PerMinute, limit.Connections
 	if !suspended.IsZero() {
 		l.State, l.Until = "suspended", &suspended
 	}
