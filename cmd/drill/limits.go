@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -67,7 +68,7 @@ func limitDrill(ctx context.Context, o options, binary, dir string) error {
 	fmt.Println("|---|---|---|---|---|---|---|---|")
 	var bad []string
 	n := 0
-	for _, engine := range []string{"postgres", "sqlite"} {
+	for engine := range strings.SplitSeq(o.engines, ",") {
 		for _, l := range limits {
 			for _, scope := range []string{"default", "all"} {
 				for _, d := range disturbances {
@@ -98,7 +99,7 @@ func limitOne(ctx context.Context, o options, engine string, l limit, scope stri
 	defer cancel()
 	const connections = 20
 	lasts := o.pause
-	s := &stage{options: o, ctx: ctx, people: 200 + int(float64(l.most)/l.window.Seconds()*(3*lasts.Seconds()+60))}
+	s := &stage{options: o, ctx: ctx, people: 200 + int(float64(l.most)/l.window.Seconds()*(3*lasts.Seconds()+150))}
 	s.connections = connections
 	defer s.clear()
 	if err := os.MkdirAll(dir, 0o755); err != nil {

@@ -22,7 +22,7 @@ func refusalDrill(ctx context.Context, o options, binary, dir string) error {
 	fmt.Println()
 	fmt.Println("| engine | alone | beside it | ratio | refused there |")
 	fmt.Println("|---|---|---|---|---|")
-	for _, engine := range []string{"sqlite", "postgres"} {
+	for engine := range strings.SplitSeq(o.engines, ",") {
 		var rates [2]float64
 		var refused int64
 		const rounds = 2
