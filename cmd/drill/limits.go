@@ -72,7 +72,7 @@ func limitDrill(ctx context.Context, o options, binary, dir string) error {
 		for _, l := range limits {
 			for _, scope := range []string{"default", "all"} {
 				for _, d := range disturbances {
-					if scope == "all" && d.name != "nothing" {
+					if scope == "all" && d.name != "nothing" || !strings.Contains(l.name, o.only) {
 						continue
 					}
 					n++

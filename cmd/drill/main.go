@@ -36,7 +36,7 @@ func main() {
 	flag.IntVar(&o.recipients, "recipients", 100_000, "people in the kill drill; the others take a fifth")
 	flag.IntVar(&o.connections, "connections", 50, "connections to the relay")
 	flag.StringVar(&o.engines, "engines", "sqlite,postgres", "which to drill")
-	flag.StringVar(&o.only, "only", "", "run only the drills whose name contains this")
+	flag.StringVar(&o.only, "only", "", "run only the drills, or limits, whose name contains this")
 	flag.DurationVar(&o.pause, "pause", 30*time.Second, "how long servers are stopped; processes are suspended twice as long")
 	flag.BoolVar(&o.keep, "keep", false, "keep the folder with databases and logs")
 	flag.BoolVar(&o.limits, "limits", false, "hold limits against what arrives, instead of the drills")
