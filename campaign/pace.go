@@ -36,6 +36,9 @@ type survey struct {
 	relays map[int64]int64
 	lanes  map[int64]throttle.Lane
 
+	released map[string]time.Time // when a scope whose permits are rare let the last through
+	now      time.Time
+
 	laneAhead int64 // of one unpaced lane
 	places    []place
 	rooms     []int64
@@ -48,13 +51,14 @@ type place struct {
 	campaign, lane, size int64
 	sample, learned      bool
 	day                  throttle.WarmupDay
+	rare                 []string // the scopes on its way that let one through at a time
 }
 
 // survey reads what is live first: a message that begins meanwhile is then
 // counted twice, and never not at all.
 func (s *Scheduler) survey(ctx context.Context, campaigns []Campaign) (*survey, error) {
-	v := &survey{gates: map[string]int{}, relays: map[int64]int64{}, lanes: map[int64]throttle.Lane{}}
-	now := s.store.db.Now().UnixMilli()
+	v := &survey{gates: map[string]int{}, relays: map[int64]int64{}, lanes: map[int64]throttle.Lane{}, released: s.released, now: s.store.db.Now()}
+	now := v.now.UnixMilli()
 	err := s.store.db.Select(ctx, &v.lives, `SELECT campaign_id, lane, date, SUM(size) AS n, SUM(CASE WHEN released_at > ? THEN size ELSE 0 END) AS fresh FROM batches GROUP BY campaign_id, lane, date`,
 		now-stale.Milliseconds())
 	if err != nil {
@@ -190,7 +194,9 @@ func (s *Scheduler) look(ctx context.Context, v *survey, r readiness, campaigns 
 		slowest := time.Duration(0)
 		for _, g := range v.limits.Gates(throttle.Passage{Lane: v.lanes[lane], CampaignID: c.ID, RelayID: v.relays[c.ID], Slow: slower, Tenth: tenth, OwnTenth: own}) {
 			d.Gates = append(d.Gates, v.limited(g))
-			slowest = max(slowest, g.Interval())
+			if slowest = max(slowest, g.Interval()); g.Interval() > throttle.Horizon {
+				p.rare = append(p.rare, g.Scope)
+			}
 		}
 		if slowest > 0 {
 			p.size = min(p.size, paced(slowest))
@@ -295,7 +301,13 @@ func (v *survey) limited(g throttle.Gate) int {
 			fresh += l.Fresh
 		}
 	}
-	if every := g.Interval(); every > 0 {
+	switch every := g.Interval(); {
+	case every > throttle.Horizon:
+		// One at a time, when its permit is near: more would only go to a worker and back.
+		if room = 1; v.now.Sub(v.released[g.Scope]).Abs() < every-throttle.Horizon {
+			room = 0
+		}
+	case every > 0:
 		room = aheadPaced*paced(every) - fresh
 	}
 	if g.Counted() {
@@ -310,7 +322,7 @@ func (v *survey) work(turn int) []laneWork {
 	var work []laneWork
 	for i, n := range throttle.Plan(v.rooms, v.demands, turn) {
 		if p := v.places[i]; n > 0 {
-			work = append(work, laneWork{campaign: p.campaign, lane: p.lane, size: p.size, room: n, sample: p.sample, learned: p.learned, day: p.day})
+			work = append(work, laneWork{campaign: p.campaign, lane: p.lane, size: p.size, room: n, sample: p.sample, learned: p.learned, day: p.day, rare: p.rare})
 		}
 	}
 	return work

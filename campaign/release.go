@@ -39,6 +39,7 @@ type laneWork struct {
 	sample   bool  // only those of the campaign's canary
 	learned  bool  // providers were learned since it was launched
 	day      throttle.WarmupDay
+	rare     []string // scopes that let one through at a time
 }
 
 // release cuts batches in turn from the lanes of all running campaigns, so
@@ -65,6 +66,9 @@ func (s *Scheduler) release(ctx context.Context, campaigns []Campaign) (released
 				}
 				if size == 0 {
 					continue
+				}
+				for _, scope := range w.rare {
+					s.released[scope] = s.store.db.Now()
 				}
 				if id != 0 {
 					ids = append(ids, id)

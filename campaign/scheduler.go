@@ -34,9 +34,10 @@ type Scheduler struct {
 	nudge    chan struct{}
 	duties   []Duty
 	metrics  *schedulerMetrics
-	turn     int              // counts the releases
-	opened   map[int64]int64  // lane → the day of its warm-up that was looked at last
-	searches map[int64]search // campaign → how far [Scheduler.Relane] is
+	turn     int                  // counts the releases
+	opened   map[int64]int64      // lane → the day of its warm-up that was looked at last
+	released map[string]time.Time // scope whose permits are rare → when it let the last through
+	searches map[int64]search     // campaign → how far [Scheduler.Relane] is
 
 	mu      sync.Mutex
 	lease   *database.Lease // nil: another leads, or nobody
@@ -45,7 +46,7 @@ type Scheduler struct {
 
 // NewScheduler leads or waits once [Scheduler.Run] is called.
 func NewScheduler(store *Store, process *database.Process, queue Queue, patience Patience, log *slog.Logger) *Scheduler {
-	return &Scheduler{store: store, process: process, queue: queue, patience: patience, log: log, nudge: make(chan struct{}, 1), metrics: newSchedulerMetrics()}
+	return &Scheduler{store: store, process: process, queue: queue, patience: patience, log: log, nudge: make(chan struct{}, 1), metrics: newSchedulerMetrics(), released: map[string]time.Time{}}
 }
 
 // Nudge asks for a tick now: a batch was finished, a campaign launched.
