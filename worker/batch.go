@@ -225,6 +225,9 @@ func (b *batch) feed(todo []*delivery) (notBefore int64) {
 	for len(todo) > 0 && b.goOn() {
 		pace := b.worker.pacing.Load()
 		gates := b.gates()
+		if throttle.Interval(gates) > 0 {
+			b.leave() // it waits for permits now, and others must not wait for it
+		}
 		permits, err := b.worker.limiter.Take(b.ctx, gates, len(todo))
 		if err != nil {
 			if b.ctx.Err() == nil {
