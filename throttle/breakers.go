@@ -342,7 +342,13 @@ func (s *Store) hourly(ctx context.Context, from int64, campaigns []int64) ([]ho
 // silentList is an SQL list of the providers that never report complaints; the
 // file's names hold no quotes.
 func (s *Store) silentList() string {
-	return "'" + strings.Join(slices.Sorted(maps.Keys(s.providers.silent)), "', '") + "'"
+	var silent []string
+	for _, name := range s.providers.Names() {
+		if !s.providers.Reports(name) {
+			silent = append(silent, name)
+		}
+	}
+	return "'" + strings.Join(silent, "', '") + "'"
 }
 
 // Busiest is the day in UTC of the last days on which a domain sent most, and how much.
