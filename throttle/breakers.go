@@ -144,7 +144,7 @@ func (s *Store) Watch(ctx context.Context, tx *database.Tx, campaigns []int64) (
 		}
 		byScope[scope][window].add(r)
 	}
-	recent, err := joined.hourly(ctx, now-weekWindow, nil)
+	recent, err := joined.hourly(ctx, now-weekWindow+1, nil) // this hour is the last of the window
 	if err != nil {
 		return nil, err
 	}
@@ -185,22 +185,22 @@ func part(r Rate, counts func(BreakerKind) bool) Rate {
 
 // turn sets the states that the sums call for.
 func (s *Store) turn(ctx context.Context, tx *database.Tx, byScope map[string]map[int64]*sums, were map[[2]string]Breaker) (changed []Breaker, err error) {
-	set := func(b Breaker) error {
+	set := func(b Breaker) (turned bool, err error) {
 		was := were[[2]string{b.Scope, string(b.Kind)}]
 		if was.State == "" {
 			was.State = Fine
 		}
 		if b.State == was.State || was.State.Holds() && b.State.gravity() <= was.State.gravity() {
-			return nil
+			return false, nil
 		}
 		b.Since = s.db.Now().UnixMilli()
 		b.Resumed, b.By, b.Because, b.BaseBad, b.BaseAll = was.Resumed, was.By, was.Because, was.BaseBad, was.BaseAll
 		were[[2]string{b.Scope, string(b.Kind)}] = b
 		changed = append(changed, b)
 		if tx == nil {
-			return nil
+			return true, nil
 		}
-		return s.put(ctx, tx, b)
+		return true, s.put(ctx, tx, b)
 	}
 	for _, scope := range slices.Sorted(maps.Keys(byScope)) { // one order for all
 		for _, kind := range []BreakerKind{Complaints, Bounces} {
@@ -217,11 +217,13 @@ func (s *Store) turn(ctx context.Context, tx *database.Tx, byScope map[string]ma
 					worst.State, worst.Reason = state, reason
 				}
 			}
-			if err := set(worst); err != nil {
+			turned, err := set(worst)
+			if err != nil {
 				return nil, err
 			}
-			if domain := worst.Domain(); worst.State == Stopped && domain != "" {
-				if err := set(Breaker{Scope: DomainScope(domain), Kind: kind, State: Stopped, Reason: worst.Reason}); err != nil {
+			// Once: a domain that a person resumed goes on, though its lane is still held.
+			if domain := worst.Domain(); turned && worst.State == Stopped && domain != "" {
+				if _, err := set(Breaker{Scope: DomainScope(domain), Kind: kind, State: Stopped, Reason: worst.Reason}); err != nil {
 					return nil, err
 				}
 			}
@@ -278,6 +280,12 @@ func (s *Store) Resume(ctx context.Context, tx *database.Tx, scope, reason strin
 		return fmt.Errorf("breaker of %s: %s: %w", scope, rows[0].Reason, ErrReason)
 	}
 	now := s.db.Now()
+	for _, b := range rows {
+		if b.Kind == Canary && !slices.ContainsFunc(rows, func(b Breaker) bool { return b.Kind == Bounces }) {
+			rows = append(rows, Breaker{Scope: scope, Kind: Bounces, Reason: b.Reason}) // they are judged with it
+			break
+		}
+	}
 	for _, b := range rows {
 		base, err := s.With(tx).since(ctx, b, Hour(now))
 		if err != nil {
