@@ -255,14 +255,6 @@ func (s *Store) shared(ctx context.Context, o *throttle.Outlook, limits throttle
 			relay[c.ID] = sender.RelayIDs[0]
 		}
 	}
-	names := map[int64]throttle.Lane{}
-	for b := range usage {
-		l, err := s.pace.Lane(ctx, b.Lane)
-		if err != nil {
-			return err
-		}
-		names[b.Lane] = l
-	}
 	seen := map[string]bool{}
 	for _, w := range o.Waiting {
 		lane := o.Lanes[w.Lane].Lane
@@ -274,7 +266,7 @@ func (s *Store) shared(ctx context.Context, o *throttle.Outlook, limits throttle
 			o.Scopes = append(o.Scopes, throttle.OutlookScope{
 				Limit: g.Limit,
 				Of:    func(l throttle.Lane, campaign int64) bool { return g.Of(l, campaign, relay[campaign]) },
-				Used:  usage.Of(func(b throttle.Begun) bool { return g.Of(names[b.Lane], b.CampaignID, b.RelayID) }),
+				Used:  usage.Through(g),
 			})
 		}
 	}

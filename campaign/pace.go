@@ -83,11 +83,6 @@ func (s *Scheduler) survey(ctx context.Context, campaigns []Campaign) (*survey, 
 			return nil, err
 		}
 	}
-	for b := range v.usage {
-		if err := v.know(ctx, s.store.pace, b.Lane); err != nil {
-			return nil, err
-		}
-	}
 	if v.days, err = s.store.pace.Todays(ctx, now); err != nil {
 		return nil, err
 	}
@@ -311,8 +306,7 @@ func (v *survey) limited(g throttle.Gate) int {
 		room = aheadPaced*paced(every) - fresh
 	}
 	if g.Counted() {
-		used := v.usage.Of(func(b throttle.Begun) bool { return g.Of(v.lanes[b.Lane], b.CampaignID, b.RelayID) })
-		room = min(room, used.Room(g.Limit, live))
+		room = min(room, v.usage.Through(g).Room(g.Limit, live))
 	}
 	return v.once(g.Scope, room)
 }

@@ -124,8 +124,3 @@ func Interval(gates []Gate) (every time.Duration) {
 	}
 	return every
 }
-
-// Counted tells whether one of the gates counts hours or days.
-func Counted(gates []Gate) bool {
-	return slices.ContainsFunc(gates, func(g Gate) bool { return g.Counted() })
-}

@@ -25,7 +25,7 @@ func (s *Store) Outlook(ctx context.Context, l Lane, r Ramp, zone *time.Location
 		return o, err
 	}
 	now := s.db.Now()
-	o.Used = usage.Of(func(b Begun) bool { return b.Lane == id })
+	o.Used = usage.sum(func(b Begun) bool { return b.Lane == id })
 	date, _, _ := Date(now, zone)
 	if o.Last, err = s.lastSendingDay(ctx, id, date); err != nil {
 		return o, err

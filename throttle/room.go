@@ -57,12 +57,20 @@ func (u Used) Room(l Limit, reserved int64) int64 {
 	return max(0, room)
 }
 
-// Usage is what was begun, by scope.
-type Usage map[Begun]Used
+// Usage is what was begun, by whom, with the names of their lanes. The zero
+// one is nothing.
+type Usage struct {
+	begun map[Begun]Used
+	lanes map[int64]Lane
+}
 
-// Of sums up what those have begun whom the scope means.
-func (u Usage) Of(in func(Begun) bool) (sum Used) {
-	for b, n := range u {
+// Through sums up what has passed a gate.
+func (u Usage) Through(g Gate) Used {
+	return u.sum(func(b Begun) bool { return g.Of(u.lanes[b.Lane], b.CampaignID, b.RelayID) })
+}
+
+func (u Usage) sum(in func(Begun) bool) (sum Used) {
+	for b, n := range u.begun {
 		if in(b) {
 			sum.Hour += n.Hour
 			sum.Day += n.Day
@@ -79,7 +87,7 @@ const settledMinutes = 3
 type usage struct {
 	mu     sync.Mutex
 	minute int64
-	before Usage
+	before map[Begun]Used
 }
 
 // Usage reads what was begun. Whole minutes are counted, so a window is up to
@@ -91,24 +99,30 @@ func (s *Store) Usage(ctx context.Context) (Usage, error) {
 	if s.usage.before == nil || s.usage.minute != minute {
 		before, err := s.begun(ctx, minute-24*60, minute-settledMinutes, minute-60)
 		if err != nil {
-			return nil, err
+			return Usage{}, err
 		}
 		s.usage.before, s.usage.minute = before, minute
 	}
 	all, err := s.begun(ctx, minute-settledMinutes, math.MaxInt64, minute-60)
 	if err != nil {
-		return nil, err
+		return Usage{}, err
 	}
 	for b, n := range s.usage.before {
 		sum := all[b]
 		all[b] = Used{sum.Hour + n.Hour, sum.Day + n.Day}
 	}
-	return all, nil
+	u := Usage{begun: all, lanes: map[int64]Lane{}}
+	for b := range all {
+		if u.lanes[b.Lane], err = s.Lane(ctx, b.Lane); err != nil {
+			return Usage{}, err
+		}
+	}
+	return u, nil
 }
 
 // begun sums up the minutes from one (included) to another; hour is where the
 // last hour begins.
-func (s *Store) begun(ctx context.Context, from, to, hour int64) (Usage, error) {
+func (s *Store) begun(ctx context.Context, from, to, hour int64) (map[Begun]Used, error) {
 	var rows []struct {
 		Begun
 		Hour int64 `db:"hour"`
@@ -119,7 +133,7 @@ func (s *Store) begun(ctx context.Context, from, to, hour int64) (Usage, error) 
 	if err != nil {
 		return nil, fmt.Errorf("what was begun: %w", err)
 	}
-	u := make(Usage, len(rows))
+	u := make(map[Begun]Used, len(rows))
 	for _, r := range rows {
 		u[r.Begun] = Used{r.Hour, r.Day}
 	}
@@ -130,7 +144,6 @@ func (s *Store) begun(ctx context.Context, from, to, hour int64) (Usage, error) 
 // how many more each of them lets through: counted as it commits, so that two
 // processes never share the last place.
 func (s *Store) Rooms(ctx context.Context, tx *database.Tx, gates map[string]Gate) (map[string]int64, error) {
-	joined := s.With(tx)
 	for _, scope := range slices.Sorted(maps.Keys(gates)) {
 		query, args := `UPDATE limits SET updated_at = updated_at WHERE scope = ?`, []any{scope}
 		if domain, provider, ok := strings.Cut(strings.TrimPrefix(scope, laneScope+":"), "/"); ok { // its limit may be that of a wider scope
@@ -140,19 +153,13 @@ func (s *Store) Rooms(ctx context.Context, tx *database.Tx, gates map[string]Gat
 			return nil, fmt.Errorf("lock the limit of %s: %w", scope, err)
 		}
 	}
-	used, err := joined.Usage(ctx)
+	used, err := s.With(tx).Usage(ctx)
 	if err != nil {
 		return nil, err
 	}
-	names := map[int64]Lane{}
-	for b := range used {
-		if names[b.Lane], err = joined.Lane(ctx, b.Lane); err != nil {
-			return nil, err
-		}
-	}
 	rooms := make(map[string]int64, len(gates))
 	for scope, g := range gates {
-		rooms[scope] = used.Of(func(b Begun) bool { return g.Of(names[b.Lane], b.CampaignID, b.RelayID) }).Room(g.Limit, 0)
+		rooms[scope] = used.Through(g).Room(g.Limit, 0)
 	}
 	return rooms, nil
 }

@@ -30,27 +30,30 @@ func eachAt(t *testing.T, test func(t *testing.T, db *database.DB, now *time.Tim
 }
 
 // roomOf is the room of a lane under a limit.
-func roomOf(t *testing.T, s *throttle.Store, lane int64, l throttle.Limit, reserved int64) (int64, error) {
+func roomOf(t *testing.T, s *throttle.Store, lane throttle.Lane, l throttle.Limit, reserved int64) (int64, error) {
 	t.Helper()
 	u, err := s.Usage(t.Context())
-	return u.Of(func(b throttle.Begun) bool { return b.Lane == lane }).Room(l, reserved), err
+	return u.Through(throttle.Gate{Scope: lane.Scope(), Limit: l}).Room(l, reserved), err
 }
+
+var one, another = throttle.Lane{Domain: "a.example", Provider: "google"}, throttle.Lane{Domain: "a.example", Provider: "yahoo"}
 
 func TestRoom_CountsWholeHoursAndDaysOfAnyStart(t *testing.T) {
 	eachAt(t, func(t *testing.T, db *database.DB, now *time.Time) {
 		s := throttle.NewStore(db)
+		lane := laneID(t, db, s, one)
 		limit := throttle.Limit{PerHour: 100, PerDay: 250}
 		begin := func(n int64) {
 			t.Helper()
 			if err := write(t, db, func(ctx context.Context, tx *database.Tx) error {
-				return s.CountBegins(ctx, tx, map[throttle.Begun]int64{{Lane: 1, CampaignID: 7, RelayID: 3}: n})
+				return s.CountBegins(ctx, tx, map[throttle.Begun]int64{{Lane: lane, CampaignID: 7, RelayID: 3}: n})
 			}); err != nil {
 				t.Fatal(err)
 			}
 		}
 		room := func(reserved, want int64) {
 			t.Helper()
-			got, err := roomOf(t, s, 1, limit, reserved)
+			got, err := roomOf(t, s, one, limit, reserved)
 			if err != nil || got != want {
 				t.Fatalf("at %s: room %d, %v, want %d", now.Format("2 Jan 15:04:05"), got, err, want)
 			}
@@ -83,10 +86,10 @@ func TestRoom_CountsWholeHoursAndDaysOfAnyStart(t *testing.T) {
 		*now = now.Add(time.Minute)
 		room(0, 30)
 
-		if got, err := roomOf(t, s, 2, limit, 0); err != nil || got != 100 {
+		if got, err := roomOf(t, s, another, limit, 0); err != nil || got != 100 {
 			t.Errorf("another lane: %d, %v, want 100", got, err)
 		}
-		if got, err := roomOf(t, s, 1, throttle.Limit{PerSecond: 1}, 7); err != nil || got != throttle.Unlimited {
+		if got, err := roomOf(t, s, one, throttle.Limit{PerSecond: 1}, 7); err != nil || got != throttle.Unlimited {
 			t.Errorf("no limit an hour or day: %d, %v", got, err)
 		}
 	})
@@ -95,8 +98,9 @@ func TestRoom_CountsWholeHoursAndDaysOfAnyStart(t *testing.T) {
 func TestPruneMinutes_KeepsWhatAWindowReaches(t *testing.T) {
 	eachAt(t, func(t *testing.T, db *database.DB, now *time.Time) {
 		s := throttle.NewStore(db)
+		lane := laneID(t, db, s, one)
 		if err := write(t, db, func(ctx context.Context, tx *database.Tx) error {
-			return s.CountBegins(ctx, tx, map[throttle.Begun]int64{{Lane: 1}: 5})
+			return s.CountBegins(ctx, tx, map[throttle.Begun]int64{{Lane: lane}: 5})
 		}); err != nil {
 			t.Fatal(err)
 		}
@@ -109,7 +113,7 @@ func TestPruneMinutes_KeepsWhatAWindowReaches(t *testing.T) {
 			if err := s.PruneMinutes(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if got, err := roomOf(t, s, 1, throttle.Limit{PerDay: 10}, 0); err != nil || got != c.want {
+			if got, err := roomOf(t, s, one, throttle.Limit{PerDay: 10}, 0); err != nil || got != c.want {
 				t.Errorf("%v later: room %d, %v, want %d", c.after, got, err, c.want)
 			}
 			*now = start
