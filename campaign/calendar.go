@@ -141,20 +141,14 @@ func (z *zones) of(name string, otherwise *time.Location) *time.Location {
 	}
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	if at, ok := z.byName[name]; ok {
-		if at == nil {
-			return otherwise
+	at, ok := z.byName[name]
+	if !ok {
+		if z.byName == nil || len(z.byName) >= mostZones {
+			z.byName = map[string]*time.Location{}
 		}
-		return at
+		at, _ = time.LoadLocation(name) // nil: unknown
+		z.byName[name] = at
 	}
-	at, err := time.LoadLocation(name)
-	if err != nil {
-		at = nil
-	}
-	if z.byName == nil || len(z.byName) >= mostZones {
-		z.byName = map[string]*time.Location{}
-	}
-	z.byName[name] = at
 	if at == nil {
 		return otherwise
 	}

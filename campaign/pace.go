@@ -46,12 +46,15 @@ type survey struct {
 	demands   []throttle.Demand
 }
 
-// place is where a demand's rows are cut.
+// place is one campaign's rows in one lane.
 type place struct {
-	campaign, lane, size int64
-	sample, learned      bool
-	day                  throttle.WarmupDay
-	rare                 []string // the scopes on its way that let one through at a time
+	campaign int64
+	lane     int64
+	size     int64 // of a batch
+	sample   bool  // only those of the campaign's canary
+	learned  bool  // providers were learned since it was launched
+	day      throttle.WarmupDay
+	rare     []string // the scopes on its way that let one through at a time
 }
 
 // survey reads what is live first: a message that begins meanwhile is then
@@ -244,9 +247,6 @@ func (s *Scheduler) today(ctx context.Context, lane int64, r throttle.Ramp, zone
 		return err
 	})
 	if err == nil {
-		if s.opened == nil {
-			s.opened = map[int64]int64{}
-		}
 		s.opened[lane] = d.Date
 		s.log.Info("a day of warm-up", "lane", lane, "date", throttle.DayTime(d.Date).Format(time.DateOnly), "step", d.Number+1, "cap", d.Cap, "why", d.Reason)
 		days[lane] = d
@@ -315,8 +315,8 @@ func (v *survey) limited(g throttle.Gate) int {
 func (v *survey) work(turn int) []laneWork {
 	var work []laneWork
 	for i, n := range throttle.Plan(v.rooms, v.demands, turn) {
-		if p := v.places[i]; n > 0 {
-			work = append(work, laneWork{campaign: p.campaign, lane: p.lane, size: p.size, room: n, sample: p.sample, learned: p.learned, day: p.day, rare: p.rare})
+		if n > 0 {
+			work = append(work, laneWork{v.places[i], n})
 		}
 	}
 	return work

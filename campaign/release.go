@@ -7,7 +7,6 @@ import (
 	"math"
 
 	"facteur/internal/database"
-	"facteur/throttle"
 )
 
 // How much is released ahead of the workers. What is released is only a
@@ -30,16 +29,10 @@ type Queue interface {
 	Letters(ctx context.Context, ids []int64) error
 }
 
-// laneWork is one campaign's rows in one lane that a tick may cut from.
+// laneWork is a place that a tick may cut from.
 type laneWork struct {
-	campaign int64
-	lane     int64
-	size     int64 // of the next batch
-	room     int64 // how many more may be released
-	sample   bool  // only those of the campaign's canary
-	learned  bool  // providers were learned since it was launched
-	day      throttle.WarmupDay
-	rare     []string // scopes that let one through at a time
+	place
+	room int64 // how many more may be released
 }
 
 // release cuts batches in turn from the lanes of all running campaigns, so

@@ -46,7 +46,7 @@ type Scheduler struct {
 
 // NewScheduler leads or waits once [Scheduler.Run] is called.
 func NewScheduler(store *Store, process *database.Process, queue Queue, patience Patience, log *slog.Logger) *Scheduler {
-	return &Scheduler{store: store, process: process, queue: queue, patience: patience, log: log, nudge: make(chan struct{}, 1), metrics: newSchedulerMetrics(), released: map[string]time.Time{}}
+	return &Scheduler{store: store, process: process, queue: queue, patience: patience, log: log, nudge: make(chan struct{}, 1), metrics: newSchedulerMetrics(), opened: map[int64]int64{}, released: map[string]time.Time{}}
 }
 
 // Nudge asks for a tick now: a batch was finished, a campaign launched.

@@ -81,10 +81,7 @@ func JudgeBounces(hard, attempts int64) BreakerState {
 
 // judgeKind judges by kind, with the reason in words.
 func judgeKind(kind BreakerKind, bad, all int64, window string) (BreakerState, string) {
-	rate := 0.0
-	if all > 0 {
-		rate = 100 * float64(bad) / float64(all)
-	}
+	rate := 100 * share(bad, all)
 	if kind == Complaints {
 		s := JudgeComplaints(bad, all)
 		return s, fmt.Sprintf("%d complaints about %d mails%s: %.2f%%, %s", bad, all, window, rate, map[BreakerState]string{

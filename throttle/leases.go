@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -113,12 +114,7 @@ func (l *Leases) Run(ctx context.Context) {
 func (l *Leases) scopes() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	all := make([]string, 0, len(l.byScope))
-	for scope := range l.byScope {
-		all = append(all, scope)
-	}
-	slices.Sort(all)
-	return all
+	return slices.Sorted(maps.Keys(l.byScope))
 }
 
 // say tells Redis what is in use and wanted, and takes what it grants.
@@ -195,17 +191,12 @@ func (l *Leases) enter(ctx context.Context, g Gate) error {
 		at.waiting--
 		l.mu.Unlock()
 	}()
-	asked := false
-	for {
+	for wait := time.Duration(0); ; wait = 50 * time.Millisecond { // it asks at once, and then now and again
 		if time.Since(at.saidAt) < leaseTrust && at.used < min(at.places, at.limit) {
 			at.used++
 			return nil
 		}
 		changed := at.changed
-		wait := 50 * time.Millisecond
-		if !asked {
-			wait = 0
-		}
 		l.mu.Unlock()
 		timer := time.NewTimer(wait)
 		var ended error
@@ -217,10 +208,6 @@ func (l *Leases) enter(ctx context.Context, g Gate) error {
 		}
 		timer.Stop()
 		l.mu.Lock()
-		if l.byScope[g.Scope] != at { // let go of meanwhile
-			l.byScope[g.Scope] = at
-		}
-		asked = true
 		switch {
 		case ctx.Err() != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded):
 			return fmt.Errorf("%s: %w", g.Scope, ErrFull)

@@ -100,9 +100,9 @@ type RateFilter struct {
 }
 
 // rateColumns are what rates can be told apart by.
-var rateColumns = map[string]string{"campaign": "r.campaign_id", "domain": "l.domain", "provider": "l.provider", "day": "r.hour / 24"}
-
-var rateNames = map[string]string{"campaign": "campaign_id", "domain": "domain", "provider": "provider", "day": "day"}
+var rateColumns = map[string]struct{ text, name string }{
+	"campaign": {"r.campaign_id", "campaign_id"}, "domain": {"l.domain", "domain"}, "provider": {"l.provider", "provider"}, "day": {"r.hour / 24", "day"},
+}
 
 // Rates sums up, told apart by some of campaign, domain, provider and day.
 func (s *Store) Rates(ctx context.Context, f RateFilter, by ...string) ([]Rate, error) {
@@ -112,8 +112,8 @@ func (s *Store) Rates(ctx context.Context, f RateFilter, by ...string) ([]Rate, 
 		if !ok {
 			return nil, fmt.Errorf("rates by %q: want some of campaign, domain, provider, day", name)
 		}
-		columns = append(columns, column)
-		shown = append(shown, column+" AS "+rateNames[name])
+		columns = append(columns, column.text)
+		shown = append(shown, column.text+" AS "+column.name)
 	}
 	where, args := []string{"r.hour >= ?", "r.hour < ?"}, []any{f.From * 24, (f.To + 1) * 24}
 	if f.Hours[1] > 0 {

@@ -164,11 +164,19 @@ func (s *Store) slowdown(ctx context.Context, lane int64) (Slowdown, error) {
 	return d, err
 }
 
-// Slowdowns are those that may still be active, by lane: a row a lane at most.
-func (s *Store) Slowdowns(ctx context.Context) (map[int64]Slowdown, error) {
-	var rows []Slowdown
+// slowed are those that have not been written down as recovered.
+func (s *Store) slowed(ctx context.Context) (rows []Slowdown, err error) {
 	if err := s.q.Select(ctx, &rows, `SELECT `+slowdownColumns+` FROM slowdowns WHERE since > 0`); err != nil {
 		return nil, fmt.Errorf("read the slowdowns: %w", err)
+	}
+	return rows, nil
+}
+
+// Slowdowns are those that may still be active, by lane: a row a lane at most.
+func (s *Store) Slowdowns(ctx context.Context) (map[int64]Slowdown, error) {
+	rows, err := s.slowed(ctx)
+	if err != nil {
+		return nil, err
 	}
 	all := make(map[int64]Slowdown, len(rows))
 	now := s.db.Now()
@@ -202,9 +210,9 @@ func (s *Store) LiftSlowdown(ctx context.Context, tx *database.Tx, lane int64, r
 // EndSlowdowns writes down which lanes have recovered by themselves, and names
 // them; write is a transaction of the one process whose duty it is.
 func (s *Store) EndSlowdowns(ctx context.Context, write func(context.Context, func(*database.Tx) error) error) (ended []Lane, err error) {
-	var rows []Slowdown
-	if err := s.q.Select(ctx, &rows, `SELECT `+slowdownColumns+` FROM slowdowns WHERE since > 0`); err != nil {
-		return nil, fmt.Errorf("read the slowdowns: %w", err)
+	rows, err := s.slowed(ctx)
+	if err != nil {
+		return nil, err
 	}
 	now := s.db.Now()
 	rows = slices.DeleteFunc(rows, func(d Slowdown) bool {

@@ -47,7 +47,7 @@ var disturbances = []disturbance{
 		if err := p.Signal(syscall.SIGSTOP); err != nil {
 			return err
 		}
-		s.sleepFor(20 * time.Second)
+		s.sleep(20*time.Second, 20*time.Second)
 		return p.Signal(syscall.SIGCONT)
 	}},
 }
@@ -125,15 +125,15 @@ func limitOne(ctx context.Context, o options, engine string, l limit, scope stri
 	if err := s.arrived(int64(min(20, l.most))); err != nil {
 		return "", false, err
 	}
-	s.sleepFor(lasts / 3)
+	s.sleep(lasts/3, lasts/3)
 	from := time.Now()
 	if err := d.play(s); err != nil {
 		return "", false, err
 	}
 	until := time.Now().Add(calm)
-	s.sleepFor(lasts * 2 / 3)
+	s.sleep(lasts*2/3, lasts*2/3)
 	if l.window == time.Minute { // a window and more
-		s.sleepFor(75 * time.Second)
+		s.sleep(75*time.Second, 75*time.Second)
 	}
 	end := time.Now()
 	if err := s.api.Call(ctx, "POST", "/campaigns/"+s.campaign+"/cancel", map[string]any{"reason": "enough"}, nil); err != nil {
@@ -196,14 +196,6 @@ func use(at []time.Time, l limit, from, until time.Time) float64 {
 	count(at[0], from)
 	count(until, at[len(at)-1])
 	return float64(n) / (float64(l.most) * span.Seconds() / l.window.Seconds())
-}
-
-// sleepFor waits, unless the drill is over.
-func (s *stage) sleepFor(d time.Duration) {
-	select {
-	case <-s.ctx.Done():
-	case <-time.After(d):
-	}
 }
 
 // restart ends the one process by kill -9, with all that its queue holds.

@@ -105,12 +105,11 @@ func (c *simulateCmd) outlook() (o throttle.Outlook, err error) {
 	if c.PerSecond > 0 {
 		o.Scopes = append(o.Scopes, throttle.OutlookScope{Limit: throttle.Limit{PerSecond: c.PerSecond}, Of: func(throttle.Lane, int64) bool { return true }})
 	}
-	if c.From > 0 || c.Until < 24 {
-		zone, from, until := o.Zone, c.From, c.Until
-		c.wait(&o, shares, func(t time.Time) bool { h := t.In(zone).Hour(); return h >= from && h < until })
-		return o, nil
+	var allowed func(time.Time) bool
+	if zone := o.Zone; c.From > 0 || c.Until < 24 {
+		allowed = func(t time.Time) bool { h := t.In(zone).Hour(); return h >= c.From && h < c.Until }
 	}
-	c.wait(&o, shares, nil)
+	c.wait(&o, shares, allowed)
 	return o, nil
 }
 

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -202,7 +201,7 @@ func (l *WarmupOfLane) see(day throttle.WarmupDay, ramp throttle.Ramp, reserved 
 
 func (c *calls) historyOf(ctx context.Context, lane int64, days int) ([]WarmupDay, error) {
 	all, err := c.Pace.History(ctx, lane, throttle.Day(c.DB.Now())-int64(days))
-	if err != nil && !errors.Is(err, database.ErrNotFound) {
+	if err != nil {
 		return nil, err
 	}
 	out := make([]WarmupDay, len(all))
