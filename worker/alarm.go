@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 
 	"facteur/campaign"
@@ -12,7 +11,6 @@ import (
 	"facteur/internal/address"
 	"facteur/internal/database"
 	"facteur/sending"
-	"facteur/unsubscribe"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -89,25 +87,12 @@ const alarmText = `{{ attributes.scope }}: {{ attributes.state }}.
 What to do: look at GET /api/v1/breakers and /api/v1/complaints/rates. What was paused or stopped goes on when a person resumes it, with a reason.`
 
 func (h *Herald) write(ctx context.Context, tx *database.Tx, a campaign.Alarm, sender sending.Sender, to address.Address) error {
-	s := h.scribe
-	id := s.db.NewID()
-	m, err := content.Compile(content.Source{Subject: "facteur: {{ attributes.scope }} {{ attributes.state }} ({{ attributes.kind }})", Text: alarmText},
-		campaign.Frame(sender, fmt.Sprintf("=_alarm_%d", id)))
-	if err != nil {
-		return fmt.Errorf("compose an alarm: %w", err)
-	}
 	values, err := json.Marshal(map[string]string{"scope": a.Scope, "state": done(a.State), "kind": a.Kind, "reason": a.Reason})
 	if err != nil {
 		return err
 	}
-	message, err := m.Append(nil, &content.Recipient{
-		Email: to.Wire(), Date: s.db.Now(), Attributes: values, Headers: []byte(autoSubmitted),
-		MessageID: unsubscribe.Reference{SubscriberID: id}.MessageID(s.keys, sender.Domain),
-	})
-	if err != nil {
-		return fmt.Errorf("compose an alarm: %w", err)
-	}
-	return s.senders.WriteLetter(ctx, tx, sending.Letter{ID: id, Kind: sending.AlarmLetter, SenderID: sender.ID, Email: to.Wire(), Message: string(message)})
+	source := content.Source{Subject: "facteur: {{ attributes.scope }} {{ attributes.state }} ({{ attributes.kind }})", Text: alarmText}
+	return h.scribe.post(ctx, tx, sending.Letter{Kind: sending.AlarmLetter}, sender, to, source, content.Recipient{Attributes: values})
 }
 
 // done says what was done.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"facteur/campaign"
 	"facteur/campaign/content"
 	"facteur/internal/address"
 	"facteur/internal/database"
@@ -37,19 +36,8 @@ func (s *Scribe) Probe(ctx context.Context, tx *database.Tx, domainID int64) err
 		if err != nil {
 			return err
 		}
-		id := s.db.NewID()
-		m, err := content.Compile(content.Source{Subject: "facteur looks for its own way home", Text: "This mail goes from facteur to facteur. Where a person reads it, the MX of " + d.ReturnPath + " does not lead to facteur."},
-			campaign.Frame(sender, fmt.Sprintf("=_probe_%d", id)))
-		if err != nil {
-			return fmt.Errorf("compose a probe: %w", err)
-		}
-		message, err := m.Append(nil, &content.Recipient{
-			Email: to.Wire(), Date: now, Headers: []byte(autoSubmitted), MessageID: unsubscribe.Reference{SubscriberID: id}.MessageID(s.keys, sender.Domain),
-		})
-		if err != nil {
-			return fmt.Errorf("compose a probe: %w", err)
-		}
-		if err := s.senders.WriteLetter(ctx, tx, sending.Letter{ID: id, Kind: sending.ProbeLetter, SenderID: sender.ID, Email: to.Wire(), Message: string(message)}); err != nil {
+		source := content.Source{Subject: "facteur looks for its own way home", Text: "This mail goes from facteur to facteur. Where a person reads it, the MX of " + d.ReturnPath + " does not lead to facteur."}
+		if err := s.post(ctx, tx, sending.Letter{Kind: sending.ProbeLetter}, sender, to, source, content.Recipient{}); err != nil {
 			return err
 		}
 		return senders.Probed(ctx, tx, d.ID, now)

@@ -104,35 +104,43 @@ func (s *Scribe) write(ctx context.Context, tx *database.Tx, what, kind string, 
 	if err != nil {
 		return err
 	}
-	id := s.db.NewID()
-	message, err := s.compose(what, sender, l, p, to, s.publicURL+path, id)
+	source, values, err := s.template(what, l, p, s.publicURL+path)
 	if err != nil {
 		return fmt.Errorf("compose a letter: %w", err)
 	}
-	return s.senders.WriteLetter(ctx, tx, sending.Letter{ID: id, Kind: kind, SubscriberID: p.ID, SenderID: sender.ID, Email: to.Wire(), Message: string(message)})
+	return s.post(ctx, tx, sending.Letter{Kind: kind, SubscriberID: p.ID}, sender, to, source, content.Recipient{Locale: p.Locale, Attributes: values})
 }
 
 // autoSubmitted keeps vacation programs from answering (RFC 3834).
 const autoSubmitted = "Auto-Submitted: auto-generated\r\n"
 
-func (s *Scribe) compose(what string, sender sending.Sender, l subscribers.List, p subscribers.Subscriber, to address.Address, link string, id int64) ([]byte, error) {
+// post composes a letter and writes it down, to go out once tx is committed.
+// It fills in the letter and the recipient.
+func (s *Scribe) post(ctx context.Context, tx *database.Tx, l sending.Letter, sender sending.Sender, to address.Address, source content.Source, r content.Recipient) error {
+	l.ID, l.SenderID, l.Email = s.db.NewID(), sender.ID, to.Wire()
+	m, err := content.Compile(source, campaign.Frame(sender, fmt.Sprintf("=_letter_%d", l.ID)))
+	if err != nil {
+		return fmt.Errorf("compose a letter (%s): %w", l.Kind, err)
+	}
+	r.Email, r.Date, r.Headers = l.Email, s.db.Now(), []byte(autoSubmitted)
+	r.MessageID = unsubscribe.Reference{SubscriberID: l.ID}.MessageID(s.keys, sender.Domain)
+	message, err := m.Append(nil, &r)
+	if err != nil {
+		return fmt.Errorf("compose a letter (%s): %w", l.Kind, err)
+	}
+	l.Message = string(message)
+	return s.senders.WriteLetter(ctx, tx, l)
+}
+
+// template is a letter's words in the person's language, and their values.
+func (s *Scribe) template(what string, l subscribers.List, p subscribers.Subscriber, link string) (content.Source, []byte, error) {
 	_, at, _ := s.matcher.Match(language.Make(p.Locale))
 	words := s.words[at]
 	subject, _ := words[what+"_subject"].(string)
 	button, _ := words[what+"_button"].(string)
 	htmlPart, textPart := letterParts(words, what, button)
-	m, err := content.Compile(content.Source{Subject: subject, HTML: htmlPart, Text: textPart}, campaign.Frame(sender, fmt.Sprintf("=_letter_%d", id)))
-	if err != nil {
-		return nil, err
-	}
 	values, err := json.Marshal(map[string]string{"list": l.Name, "link": link, "days": fmt.Sprint(int(subscribers.PendingFor / (24 * time.Hour)))})
-	if err != nil {
-		return nil, err
-	}
-	return m.Append(nil, &content.Recipient{
-		Email: to.Wire(), Locale: p.Locale, Attributes: values, Date: s.db.Now(), Headers: []byte(autoSubmitted),
-		MessageID: unsubscribe.Reference{SubscriberID: id}.MessageID(s.keys, sender.Domain),
-	})
+	return content.Source{Subject: subject, HTML: htmlPart, Text: textPart}, values, err
 }
 
 // letterParts are a letter's HTML and text as templates.
