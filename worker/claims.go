@@ -18,43 +18,42 @@ type claims struct {
 	days  map[claim]int64  // day of a warm-up → how many more
 	rooms func(throttle.Passage) []throttle.Gate
 
-	lanes map[throttle.Lane]int64
-	n     map[throttle.Begun]int64
-	used  map[claim]int64
-	mail  map[claim]int64 // letters among the used
+	n    map[throttle.Begun]int64
+	used map[claim]int64
+	mail map[claim]int64 // letters among the used
 }
 
-// claim is a lane's day of warm-up.
+// claim is a lane's day of warm-up; date 0: it does not warm up.
 type claim struct{ lane, date int64 }
+
+// capped is a mail that counts against caps: a delivery or a letter.
+type capped interface {
+	passage() throttle.Passage
+	claim() claim
+}
 
 // claim locks the caps that the mails of a commit count against, in one order
 // for all, and reads what they let through.
 func (r *Recorder) claim(ctx context.Context, tx *database.Tx, letters, deliveries []*turn) (*claims, error) {
 	limits := r.limits()
 	c := &claims{
-		gates: map[string]int64{}, days: map[claim]int64{}, rooms: limits.Gates, lanes: map[throttle.Lane]int64{},
+		gates: map[string]int64{}, days: map[claim]int64{}, rooms: limits.Gates,
 		n: map[throttle.Begun]int64{}, used: map[claim]int64{}, mail: map[claim]int64{},
 	}
-	counted := map[string]throttle.Gate{}
+	counted, seen := map[string]throttle.Gate{}, map[throttle.Lane]bool{}
 	for _, turns := range [][]*turn{letters, deliveries} {
 		for _, t := range turns {
-			p, lane, date := throttle.Passage{}, int64(0), int64(0)
-			switch m := t.next.(type) {
-			case *delivery:
-				p, lane, date = m.passage(), m.batch.Lane, m.batch.Date
-			case *letterMail:
-				p, lane, date = m.passage(), m.laneID, m.date
-			}
-			if _, known := c.lanes[p.Lane]; !known || limits.Counted() {
-				c.lanes[p.Lane] = lane
+			m := t.next.(capped)
+			if p := m.passage(); !seen[p.Lane] || limits.Counted() {
+				seen[p.Lane] = true
 				for _, g := range limits.Gates(p) {
 					if g.Counted() {
 						counted[g.Scope] = g
 					}
 				}
 			}
-			if date != 0 {
-				c.days[claim{lane, date}] = 0
+			if k := m.claim(); k.date != 0 {
+				c.days[k] = 0
 			}
 		}
 	}
@@ -77,14 +76,14 @@ func (r *Recorder) claim(ctx context.Context, tx *database.Tx, letters, deliveri
 func byLane(a, b claim) int { return cmp.Or(cmp.Compare(a.lane, b.lane), cmp.Compare(a.date, b.date)) }
 
 // pass takes a place in every cap of a mail, or in none.
-func (c *claims) pass(p throttle.Passage, date int64) bool {
-	k := claim{c.lanes[p.Lane], date}
-	if date != 0 && c.days[k] == 0 {
+func (c *claims) pass(m capped) bool {
+	k := m.claim()
+	if k.date != 0 && c.days[k] == 0 {
 		return false
 	}
 	var gates []throttle.Gate
 	if len(c.gates) > 0 {
-		gates = c.rooms(p)
+		gates = c.rooms(m.passage())
 	}
 	for _, g := range gates {
 		if room, ok := c.gates[g.Scope]; ok && room == 0 {
@@ -96,23 +95,20 @@ func (c *claims) pass(p throttle.Passage, date int64) bool {
 			c.gates[g.Scope]--
 		}
 	}
-	if date != 0 {
+	if k.date != 0 {
 		c.days[k]--
 	}
 	return true
 }
 
 // begun counts a mail that has begun.
-func (c *claims) begun(p throttle.Passage, date int64, begun bool) {
-	if !begun {
-		return
-	}
-	lane := c.lanes[p.Lane]
-	c.n[throttle.Begun{Lane: lane, CampaignID: p.CampaignID, RelayID: p.RelayID}]++
-	if date != 0 {
-		c.used[claim{lane, date}]++
+func (c *claims) begun(m capped) {
+	p, k := m.passage(), m.claim()
+	c.n[throttle.Begun{Lane: k.lane, CampaignID: p.CampaignID, RelayID: p.RelayID}]++
+	if k.date != 0 {
+		c.used[k]++
 		if p.CampaignID == 0 {
-			c.mail[claim{lane, date}]++
+			c.mail[k]++
 		}
 	}
 }

@@ -93,10 +93,11 @@ func (d *delivery) free() {
 	}
 }
 
-// passage names the scopes whose limits it passes.
-func (d *delivery) passage() throttle.Passage {
-	return throttle.Passage{Lane: d.batch.lane, CampaignID: d.row.CampaignID, RelayID: d.batch.line.relay.ID}
-}
+// passage names the scopes whose limits it passes: its batch's.
+func (d *delivery) passage() throttle.Passage { return d.batch.passage() }
+
+// claim is the day of a warm-up's cap in which it is reserved.
+func (d *delivery) claim() claim { return claim{d.batch.Lane, d.batch.Date} }
 
 // attempt is the begin of this delivery.
 func (d *delivery) attempt() campaign.Attempt {

@@ -139,6 +139,9 @@ func (m *letterMail) passage() throttle.Passage {
 	return throttle.Passage{Lane: m.lane, RelayID: m.line.relay.ID}
 }
 
+// claim is the day of a warm-up's cap that it counts in.
+func (m *letterMail) claim() claim { return claim{m.laneID, m.date} }
+
 // count finds the lane that a letter counts in, and its day of warm-up. When
 // that day's cap is spent, it says when to ask again (Unix milliseconds).
 func (m *letterMail) count(ctx context.Context) (again int64, err error) {

@@ -74,10 +74,14 @@ func (b *batch) held() bool {
 	return !suspended.IsZero()
 }
 
-// gates are the limits that a batch's messages pass now.
+// passage names the scopes whose limits a batch's messages pass.
+func (b *batch) passage() throttle.Passage {
+	return throttle.Passage{Lane: b.lane, CampaignID: b.CampaignID, RelayID: b.line.relay.ID}
+}
+
+// gates are the limits that they pass now.
 func (b *batch) gates() []throttle.Gate {
-	pace := b.worker.pacing.Load()
-	p := throttle.Passage{Lane: b.lane, CampaignID: b.CampaignID, RelayID: b.line.relay.ID}
+	pace, p := b.worker.pacing.Load(), b.passage()
 	p.Tenth, p.OwnTenth = pace.brakes.Slow(b.CampaignID, b.lane)
 	p.Slow, _, _ = pace.slowed[b.Lane].At(b.worker.db.Now())
 	return pace.limits.Gates(p)

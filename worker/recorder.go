@@ -414,16 +414,18 @@ func (r *Recorder) begin(ctx context.Context, tx *database.Tx, group []*turn, ta
 		return err
 	}
 	for _, t := range letters {
-		if m := t.next.(*letterMail); caps.pass(m.passage(), m.date) {
+		if m := t.next.(*letterMail); caps.pass(m) {
 			if err := r.beginLetter(ctx, tx, t, m); err != nil {
 				return err
 			}
-			caps.begun(m.passage(), m.date, t.ok)
+			if t.ok {
+				caps.begun(m)
+			}
 		}
 	}
 	kept := waiting[:0]
 	for _, t := range waiting {
-		if d := t.next.(*delivery); caps.pass(d.passage(), d.batch.Date) {
+		if caps.pass(t.next.(*delivery)) {
 			kept = append(kept, t)
 		}
 	}
@@ -447,9 +449,9 @@ func (r *Recorder) beginDeliveries(ctx context.Context, tx *database.Tx, waiting
 		return err
 	}
 	for i, t := range waiting {
-		d := t.next.(*delivery)
-		t.ok = begun[i]
-		caps.begun(d.passage(), d.batch.Date, begun[i])
+		if t.ok = begun[i]; t.ok {
+			caps.begun(t.next.(*delivery))
+		}
 	}
 	return nil
 }
