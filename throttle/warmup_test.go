@@ -43,6 +43,11 @@ type warm struct {
 	lane int64
 }
 
+func newWarm(t *testing.T, db *database.DB, provider string) *warm {
+	s := throttle.NewStore(db)
+	return &warm{t, db, s, laneID(t, db, s, throttle.Lane{Domain: "a.example", Provider: provider})}
+}
+
 func (w *warm) open() (d throttle.WarmupDay) {
 	w.t.Helper()
 	err := write(w.t, w.db, func(ctx context.Context, tx *database.Tx) (err error) {
@@ -73,14 +78,7 @@ func (w *warm) begin(date, n int64) (begun int64) {
 
 func TestWarmup_OpensEachDayOnce(t *testing.T) {
 	eachAt(t, func(t *testing.T, db *database.DB, now *time.Time) {
-		w := &warm{t: t, db: db, s: throttle.NewStore(db)}
-		err := write(t, db, func(ctx context.Context, tx *database.Tx) (err error) {
-			w.lane, err = w.s.LaneID(ctx, tx, throttle.Lane{Domain: "a.example", Provider: "google"})
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		w := newWarm(t, db, "google")
 		first := w.open()
 		if first.Cap != 50 || first.Verdict != throttle.Begins || w.open() != first {
 			t.Errorf("first day: %+v", first)
@@ -130,14 +128,7 @@ func TestWarmup_OpensEachDayOnce(t *testing.T) {
 
 func TestWarmup_HoldsAfterBounces(t *testing.T) {
 	eachAt(t, func(t *testing.T, db *database.DB, now *time.Time) {
-		w := &warm{t: t, db: db, s: throttle.NewStore(db)}
-		err := write(t, db, func(ctx context.Context, tx *database.Tx) (err error) {
-			w.lane, err = w.s.LaneID(ctx, tx, throttle.Lane{Domain: "a.example", Provider: "yahoo"})
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		w := newWarm(t, db, "yahoo")
 		for _, c := range []struct {
 			hard    int64
 			verdict throttle.Verdict
@@ -174,14 +165,7 @@ func TestClaim_OfADayThatNobodyOpened(t *testing.T) {
 
 func TestWarmup_ADayThatAJumpingClockOpenedGetsItsStepWhenItComes(t *testing.T) {
 	eachAt(t, func(t *testing.T, db *database.DB, now *time.Time) {
-		w := &warm{t: t, db: db, s: throttle.NewStore(db)}
-		err := write(t, db, func(ctx context.Context, tx *database.Tx) (err error) {
-			w.lane, err = w.s.LaneID(ctx, tx, throttle.Lane{Domain: "a.example", Provider: "google"})
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		w := newWarm(t, db, "google")
 		w.begin(w.open().Date, 50)
 		first := *now
 		*now = first.AddDate(0, 0, 3)

@@ -7,12 +7,9 @@ import (
 	"time"
 
 	"facteur/campaign"
-	"facteur/internal/address"
 	"facteur/internal/database"
 	"facteur/internal/database/databasetest"
 	"facteur/sending/sandbox"
-	"facteur/subscribers"
-	"facteur/subscribers/consent"
 	"facteur/throttle"
 )
 
@@ -30,30 +27,6 @@ func clockAt(t testing.TB, at time.Time) (*database.DB, *moved) {
 	m := &moved{}
 	m.to(at)
 	return databasetest.At(t, m.now), m
-}
-
-// listIn is list, of people in a time zone.
-func (e *engine) listIn(name, zone string, emails ...string) int64 {
-	e.t.Helper()
-	var id int64
-	e.write(func(ctx context.Context, tx *database.Tx) error {
-		l, err := e.people.CreateList(ctx, tx, subscribers.List{Name: name})
-		if err != nil {
-			return err
-		}
-		id = l.ID
-		page := make([]subscribers.Person, len(emails))
-		for i, email := range emails {
-			a, err := address.Parse(email)
-			if err != nil {
-				return err
-			}
-			page[i] = subscribers.Person{Address: a, Timezone: zone}
-		}
-		_, err = e.people.Enroll(ctx, tx, id, page, consent.Statement{Basis: consent.OptIn, Source: "test", At: e.db.Now().Add(-time.Hour)}, false)
-		return err
-	})
-	return id
 }
 
 func TestCalendar_NobodyIsMailedInTheirQuietHours(t *testing.T) {

@@ -123,6 +123,12 @@ func (e *engine) write(change func(ctx context.Context, tx *database.Tx) error) 
 // list makes a list of confirmed people with the given addresses.
 func (e *engine) list(name string, emails ...string) int64 {
 	e.t.Helper()
+	return e.listIn(name, "", emails...)
+}
+
+// listIn is list, of people in a time zone.
+func (e *engine) listIn(name, zone string, emails ...string) int64 {
+	e.t.Helper()
 	var id int64
 	e.write(func(ctx context.Context, tx *database.Tx) error {
 		l, err := e.people.CreateList(ctx, tx, subscribers.List{Name: name})
@@ -137,7 +143,7 @@ func (e *engine) list(name string, emails ...string) int64 {
 			if err != nil {
 				e.t.Fatal(err)
 			}
-			page[i] = subscribers.Person{Address: a, Name: "Person " + strconv.Itoa(i), Attributes: `{"city":"Lyon"}`}
+			page[i] = subscribers.Person{Address: a, Name: "Person " + strconv.Itoa(i), Timezone: zone, Attributes: `{"city":"Lyon"}`}
 		}
 		e.write(func(ctx context.Context, tx *database.Tx) error {
 			_, err := e.people.Enroll(ctx, tx, id, page, consent.Statement{Basis: consent.OptIn, Source: "test", At: e.db.Now().Add(-time.Hour)}, false)
