@@ -103,8 +103,11 @@ func (m *month) warmSender() int64 {
 // spend waits until the day's caps are used, and disturbs it on the way; true
 // when the campaign has ended.
 func (m *month) spend(i int, day time.Time, zone *time.Location) bool {
-	disturb, patience := rand.IntN(7), 6
-	for quiet := 0; quiet < patience; {
+	disturb, moved := rand.IntN(7), time.Now()
+	for !m.spent() || disturb != 0 {
+		if time.Since(moved) > time.Minute {
+			m.t.Fatalf("on %s nothing moves, and the caps are not used", day.Format(time.DateOnly))
+		}
 		c, err := m.campaigns.Campaign(context.Background(), m.id)
 		if err != nil {
 			m.t.Fatal(err)
@@ -124,16 +127,14 @@ func (m *month) spend(i int, day time.Time, zone *time.Location) bool {
 		if err != nil {
 			m.t.Fatal(err)
 		}
-		quiet++
 		if after != before {
-			quiet = 0
+			moved = time.Now()
 		}
-		if disturb == 0 || quiet == 0 {
+		if disturb == 0 || after == before && !m.spent() { // it is disturbed while it sends, or at the end
 			continue
 		}
 		switch disturb {
-		case 1: // the queue forgets everything, and is offered it again after a while
-			patience = 40
+		case 1: // the queue forgets everything
 			if err := m.redis.FlushAll(context.Background()).Err(); err != nil {
 				m.t.Fatal(err)
 			}
@@ -159,9 +160,27 @@ func (m *month) spend(i int, day time.Time, zone *time.Location) bool {
 			m.engine = start(m.t, m.db)
 		}
 		m.scheduler.Nudge()
-		disturb, quiet = 0, 0
+		disturb = 0
 	}
 	return false
+}
+
+// spent tells whether nothing more may go today, and nothing is under way.
+func (m *month) spent() bool {
+	m.t.Helper()
+	n, err := m.campaigns.Counts(context.Background(), m.id)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	days, err := m.pace.Todays(context.Background(), m.clock.now().UnixMilli())
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	left := int64(0)
+	for _, d := range days {
+		left += d.Quota(0).Left()
+	}
+	return n.Sending == 0 && len(days) == 3 && left == 0
 }
 
 // count holds what arrived on each date against that date's cap.
