@@ -45,7 +45,7 @@ func (s *Store) alarm(ctx context.Context, tx *database.Tx, a Alarm) error {
 // [database.Tx.Gate], so that nothing begins beside it.
 func (s *Store) Brake(ctx context.Context, tx *database.Tx) error {
 	joined := s.With(tx)
-	running, ids, err := joined.watched(ctx)
+	all, ids, err := joined.watched(ctx)
 	if err != nil {
 		return err
 	}
@@ -58,14 +58,17 @@ func (s *Store) Brake(ctx context.Context, tx *database.Tx) error {
 		changed = changed[1:]
 		a := Alarm{Kind: string(b.Kind), Scope: b.Scope, State: string(b.State), Reason: b.Reason, Domain: b.Domain(), CampaignID: b.CampaignID()}
 		if i := slices.Index(ids, a.CampaignID); i >= 0 {
-			if a.Domain, err = joined.domainOf(ctx, running[i]); err != nil {
+			if a.Domain, err = joined.domainOf(ctx, all[i]); err != nil {
 				return err
 			}
-			more, err := s.brakeCampaign(ctx, tx, running[i], b, a.Domain)
+			more, err := s.brakeCampaign(ctx, tx, all[i], b, a.Domain)
 			if err != nil {
 				return err
 			}
 			changed = append(changed, more...)
+		}
+		if b.State == throttle.Fine {
+			continue // what ends by itself needs nobody
 		}
 		if err := s.alarm(ctx, tx, a); err != nil {
 			return err
@@ -98,13 +101,40 @@ func (s *Store) domainOf(ctx context.Context, c Campaign) (string, error) {
 	return v.Sender.Domain, err
 }
 
-// watched are the campaigns that breakers judge.
-func (s *Store) watched(ctx context.Context) (running []Campaign, ids []int64, err error) {
-	running, err = s.inState(ctx, Sending, Paused)
-	for _, c := range running {
+// complaintDays is how long complaints about an ended campaign are waited for.
+const complaintDays = 7
+
+// watched are the campaigns that breakers judge: those that run, and those that
+// ended lately, about which people still complain.
+func (s *Store) watched(ctx context.Context) (all []Campaign, ids []int64, err error) {
+	var rows []campaignRow
+	err = s.q.Select(ctx, &rows, `SELECT `+campaignColumns+` FROM campaigns WHERE status IN ('sending', 'paused') OR finished_at > ? ORDER BY id`,
+		s.db.Now().AddDate(0, 0, -complaintDays).UnixMilli())
+	if err != nil {
+		return nil, nil, fmt.Errorf("campaigns to watch: %w", err)
+	}
+	all, err = campaignsOf(rows)
+	for _, c := range all {
 		ids = append(ids, c.ID)
 	}
-	return running, ids, err
+	return all, ids, err
+}
+
+// reopen lets a campaign go on that had ended; one that its breaker has judged
+// since is paused at once.
+func (s *Store) reopen(ctx context.Context, tx *database.Tx, id int64) (Campaign, error) {
+	c, err := s.move(ctx, tx, id, Sending, "reopen", "")
+	if err != nil {
+		return Campaign{}, err
+	}
+	brakes, err := s.pace.With(tx).Brakes(ctx)
+	if err != nil {
+		return Campaign{}, err
+	}
+	if b := brakes[throttle.CampaignScope(id)]; b.State.Holds() {
+		return s.move(ctx, tx, id, Paused, "pause", "paused by itself: "+b.Reason)
+	}
+	return c, nil
 }
 
 // brake lets the breakers look at what was sent since. The gate, which holds

@@ -75,18 +75,27 @@ func (s *Scheduler) canaryPhase(ctx context.Context, c Campaign) (phase, error) 
 		case !c.Planned:
 			return holdAll, nil // who is of the sample is known when all are planned
 		}
-		return sampleOnly, s.setCanary(ctx, c, canarySample, s.canaryEnd(c))
+		return sampleOnly, s.setCanary(ctx, c, canarySample, s.sampleEnd(c))
 	case canarySample:
 		var one int64
 		err := s.store.db.Get(ctx, &one, `SELECT subscriber_id FROM deliveries WHERE campaign_id = ? AND rank < 0 AND status IN ('queued', 'sending') LIMIT 1`, c.ID)
 		if err != nil && !errors.Is(err, database.ErrNotFound) {
 			return holdAll, err
 		}
-		if err == nil && s.store.db.Now().UnixMilli() < c.canaryUntil {
-			return sampleOnly, nil
+		if err == nil { // some are left
+			if s.store.db.Now().UnixMilli() < c.canaryUntil {
+				return sampleOnly, nil
+			}
+			n, err := s.store.Counts(ctx, c.ID)
+			if err != nil {
+				return holdAll, err
+			}
+			if canaryAnswers(n) < canaryFewest { // its hours were quiet, or its lanes held
+				return sampleOnly, s.setCanary(ctx, c, canarySample, s.sampleEnd(c))
+			}
 		}
-		// All are sent; or some are in a lane that is held, which holds up no other.
-		return holdAll, s.setCanary(ctx, c, canaryWaiting, s.canaryEnd(c))
+		// All are sent; or enough are, and a lane that is held holds up no other.
+		return holdAll, s.setCanary(ctx, c, canaryWaiting, s.store.db.Now().UnixMilli()+c.CanaryWait)
 	case canaryWaiting:
 		if s.store.db.Now().UnixMilli() < c.canaryUntil {
 			return holdAll, nil
@@ -96,21 +105,23 @@ func (s *Scheduler) canaryPhase(ctx context.Context, c Campaign) (phase, error) 
 	return holdAll, nil
 }
 
-// canaryEnd is when the wait that begins now is over.
-func (s *Scheduler) canaryEnd(c Campaign) int64 { return s.store.db.Now().UnixMilli() + c.CanaryWait }
-
-func (s *Scheduler) setCanary(ctx context.Context, c Campaign, state canaryState, until int64) error {
-	return s.write(ctx, func(tx *database.Tx) error { return s.store.setCanary(ctx, tx, c.ID, state, until) })
+// sampleEnd is how long a lane of the sample may hold up the others, from now.
+func (s *Scheduler) sampleEnd(c Campaign) int64 {
+	return s.store.db.Now().UnixMilli() + max(c.CanaryWait, DefaultCanary().Wait.Milliseconds())
 }
 
-func (s *Store) setCanary(ctx context.Context, tx *database.Tx, id int64, state canaryState, until int64) error {
-	if _, err := tx.Exec(ctx, `UPDATE campaigns SET canary_state = ?, canary_until = ? WHERE id = ?`, string(state), until, id); err != nil {
-		return fmt.Errorf("canary of campaign %d: %w", id, err)
+func (s *Scheduler) setCanary(ctx context.Context, c Campaign, state canaryState, until int64) error {
+	return s.write(ctx, func(tx *database.Tx) error { return s.store.setCanary(ctx, tx, c, state, until) })
+}
+
+func (s *Store) setCanary(ctx context.Context, tx *database.Tx, c Campaign, state canaryState, until int64) error {
+	if _, err := tx.Exec(ctx, `UPDATE campaigns SET canary_state = ?, canary_until = ? WHERE id = ?`, string(state), until, c.ID); err != nil {
+		return fmt.Errorf("canary of campaign %d: %w", c.ID, err)
 	}
-	if state == canaryOff {
+	if state == canaryOff || state == c.canary {
 		return nil
 	}
-	return journal.Write(ctx, tx, "canary-"+string(state), "campaign", id, map[string]any{"until": until})
+	return journal.Write(ctx, tx, "canary-"+string(state), "campaign", c.ID, map[string]any{"until": until})
 }
 
 // Bounds of a canary: from these shares on it has failed, of at least so many answers.
@@ -120,16 +131,21 @@ const (
 	canaryRefused = 0.25
 )
 
-// canaryFault is what is wrong with the answers to a canary, in words; "" if nothing is.
-func canaryFault(r throttle.Rate) string {
-	answers := r.Attempted() + r.Soft + r.Deferred
+// canaryAnswers are the mails of a canary, and of nothing else, that were answered.
+func canaryAnswers(n Counts) int64 { return n.Sent + n.Failed + n.Deferred }
+
+// canaryFault is what is wrong with the answers to a canary, in words; "" if
+// nothing is. Refusals are those of the people, of the content and of anything
+// else; what was put off and then taken is none.
+func canaryFault(n Counts, r throttle.Rate) string {
+	answers, refused := canaryAnswers(n), n.Failed+n.Deferred+r.Soft
 	switch {
 	case answers < canaryFewest:
 		return ""
 	case float64(r.Hard()) >= canaryBounces*float64(answers):
 		return fmt.Sprintf("the canary failed: %d of its %d mails went to addresses that are gone; less than 5%% is needed to go on", r.Hard(), answers)
-	case float64(r.Refused+r.Soft+r.Deferred) >= canaryRefused*float64(answers):
-		return fmt.Sprintf("the canary failed: %d of its %d answers were refusals; less than 25%% is needed to go on", r.Refused+r.Soft+r.Deferred, answers)
+	case float64(refused) >= canaryRefused*float64(answers):
+		return fmt.Sprintf("the canary failed: %d of its %d answers were refusals; less than 25%% is needed to go on", refused, answers)
 	}
 	return ""
 }
@@ -141,12 +157,16 @@ func (s *Scheduler) judgeCanary(ctx context.Context, c Campaign) error {
 	if err != nil {
 		return err
 	}
-	fault := canaryFault(rates[0])
+	n, err := s.store.Counts(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	fault := canaryFault(n, rates[0])
 	if fault == "" {
 		return s.setCanary(ctx, c, canaryPassed, 0)
 	}
 	return s.write(ctx, func(tx *database.Tx) error {
-		if err := s.store.setCanary(ctx, tx, c.ID, canaryFailed, 0); err != nil {
+		if err := s.store.setCanary(ctx, tx, c, canaryFailed, 0); err != nil {
 			return err
 		}
 		if _, err := s.store.pace.Trip(ctx, tx, throttle.CampaignScope(c.ID), throttle.Canary, fault); err != nil {

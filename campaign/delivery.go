@@ -188,7 +188,7 @@ func (s *Store) resendPage(ctx context.Context, tx *database.Tx, c Campaign, lim
 		return 0, err
 	}
 	if now.Status == Sent {
-		_, err = s.move(ctx, tx, c.ID, Sending, "reopen", "")
+		_, err = s.reopen(ctx, tx, c.ID)
 	}
 	return len(rows), err
 }

@@ -73,7 +73,7 @@ func (s *Store) Forecast(ctx context.Context, id int64) (Forecast, error) {
 	}
 	played := o.Play()
 	f.Days, f.Left, f.EndsAt = played.Days, played.Left[c.ID], played.Ends[c.ID]
-	if finding, err := s.jump(ctx, sender.Domain, f.Recipients); err != nil {
+	if finding, err := s.jump(ctx, sender.Domain, c, f.Recipients); err != nil {
 		return f, err
 	} else if finding != nil {
 		f.Findings = append(f.Findings, *finding)

@@ -18,7 +18,7 @@ const (
 // jump is the finding that a campaign is much more than its domain has sent on
 // any of the last 30 days; nil when it is not. What a warm-up lets through in
 // a day is no jump.
-func (s *Store) jump(ctx context.Context, domain string, recipients int64) (*Finding, error) {
+func (s *Store) jump(ctx context.Context, domain string, c Campaign, recipients int64) (*Finding, error) {
 	d, err := s.senders.DomainByName(ctx, domain)
 	if err != nil {
 		return nil, err
@@ -27,7 +27,7 @@ func (s *Store) jump(ctx context.Context, domain string, recipients int64) (*Fin
 	if err != nil || !ramp.None() {
 		return nil, err // it is spread by itself
 	}
-	day, most, err := s.pace.Busiest(ctx, domain, jumpDays)
+	day, most, err := s.pace.Busiest(ctx, domain, jumpDays, c.ID)
 	if err != nil {
 		return nil, err
 	}

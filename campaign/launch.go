@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"facteur/internal/database"
@@ -85,8 +86,16 @@ func (s *Store) Resume(ctx context.Context, tx *database.Tx, id int64, reason st
 	if c.Status != Paused {
 		return Campaign{}, fmt.Errorf("campaign %d is %s, not paused: %w", id, c.Status, ErrState)
 	}
-	// What a breaker has paused, a person resumes, who says why.
-	err = s.pace.Resume(ctx, tx, throttle.CampaignScope(id), reason)
+	brakes, err := s.pace.With(tx).Brakes(ctx)
+	if err != nil {
+		return Campaign{}, err
+	}
+	// What a breaker has paused, a person resumes, who says why. Without a
+	// word, a mere slowness stays.
+	scope := throttle.CampaignScope(id)
+	if brakes[scope].State.Holds() || strings.TrimSpace(reason) != "" {
+		err = s.pace.Resume(ctx, tx, scope, reason)
+	}
 	if errors.Is(err, throttle.ErrReason) {
 		return Campaign{}, &Invalid{"reason", fmt.Sprintf("is empty, and the campaign was paused by itself (%s): say why it may go on", c.StatusReason)}
 	}
@@ -94,7 +103,7 @@ func (s *Store) Resume(ctx context.Context, tx *database.Tx, id int64, reason st
 		return Campaign{}, err
 	}
 	if c.canary == canaryFailed {
-		if err := s.setCanary(ctx, tx, id, canaryPassed, 0); err != nil {
+		if err := s.setCanary(ctx, tx, c, canaryPassed, 0); err != nil {
 			return Campaign{}, err
 		}
 	}

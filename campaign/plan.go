@@ -81,7 +81,7 @@ func (s *Scheduler) planned(ctx context.Context, tx *database.Tx, c Campaign) er
 	if err != nil {
 		return err
 	}
-	jump, err := s.store.With(tx).jump(ctx, domain, c.Recipients)
+	jump, err := s.store.With(tx).jump(ctx, domain, c, c.Recipients)
 	if err != nil {
 		return err
 	}

@@ -425,7 +425,7 @@ func (s *Scheduler) reopen(ctx context.Context) error {
 	}
 	for _, id := range ids {
 		err := s.write(ctx, func(tx *database.Tx) error {
-			_, err := s.store.move(ctx, tx, id, Sending, "reopen", "")
+			_, err := s.store.reopen(ctx, tx, id)
 			return err
 		})
 		if err != nil && !errors.Is(err, ErrState) {

@@ -164,3 +164,38 @@ func TestBreaker_HardBouncesPauseACampaign(t *testing.T) {
 		t.Errorf("paused because %q after %d", c.StatusReason, n.Sent+n.Failed)
 	}
 }
+
+// People complain when a small campaign has long been sent: they are heard.
+func TestBreaker_ASentCampaignIsJudgedAndItsResendWaits(t *testing.T) {
+	s := box(t, sandbox.Options{})
+	e := start(t, databasetest.New(t))
+	emails := append(addresses("person", 400), addresses("full", 5)...)
+	id := e.launch(e.sender(s, 5), e.list("all", emails...))
+	e.sent(id, 30*time.Second)
+	e.complain(id, s, 0, 5)
+	if b, err := e.pace.Brakes(context.Background()); err != nil || !b[throttle.CampaignScope(id)].State.Holds() {
+		t.Errorf("the breakers: %+v, %v", b, err)
+	}
+	if n, err := e.campaigns.ResendFailed(context.Background(), id); err != nil || n != 5 {
+		t.Errorf("%d sent again, %v", n, err)
+	}
+	if c, err := e.campaigns.Campaign(context.Background(), id); err != nil || c.Status != campaign.Paused {
+		t.Errorf("sent again: %s (%s), %v", c.Status, c.StatusReason, err)
+	}
+}
+
+func TestBreaker_WhatAPersonPausedNeedsNoReason(t *testing.T) {
+	s := box(t, sandbox.Options{})
+	e := start(t, databasetest.New(t))
+	e.limit("all", throttle.Limit{PerSecond: 200})
+	id := e.launch(e.sender(s, 5), e.list("all", addresses("person", 800)...))
+	e.await(id, 30*time.Second, atLeast(200))
+	e.complain(id, s, 0, 3) // slowed, not paused
+	e.write(func(ctx context.Context, tx *database.Tx) error {
+		_, err := e.campaigns.Pause(ctx, tx, id, "lunch")
+		return err
+	})
+	if err := e.resume(id, ""); err != nil {
+		t.Error(err)
+	}
+}

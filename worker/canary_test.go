@@ -11,6 +11,7 @@ import (
 	"facteur/internal/database"
 	"facteur/internal/database/databasetest"
 	"facteur/sending/sandbox"
+	"facteur/throttle"
 )
 
 // launchWith is launch with a canary.
@@ -79,4 +80,46 @@ func TestCanary_OnlyFromItsNumberOfRecipientsOn(t *testing.T) {
 	c := campaign.DefaultCanary()
 	id := e.launchWith(e.sender(s, 5), c, e.list("all", addresses("person", 200)...))
 	e.sent(id, 30*time.Second)
+}
+
+// Content that is refused is not the addresses' fault, and yet no reason to go on.
+func TestCanary_RefusedContentFails(t *testing.T) {
+	e := start(t, databasetest.New(t))
+	s := box(t, sandbox.Options{})
+	emails := addresses("person", 1000)
+	for i := range emails {
+		if i%2 == 0 {
+			emails[i] = fmt.Sprintf("content%d@example.org", i)
+		}
+	}
+	id := e.launchWith(e.sender(s, 5), campaign.Canary{Percent: 5, Wait: time.Second}, e.list("all", emails...))
+	c, _ := e.await(id, 30*time.Second, func(c campaign.Campaign, _ campaign.Counts) bool { return c.Status == campaign.Paused })
+	if !strings.Contains(c.StatusReason, "were refusals") {
+		t.Errorf("paused because %q", c.StatusReason)
+	}
+}
+
+// Without a wait, and after hours in which nothing could be sent, the answers
+// are still those of the sample.
+func TestCanary_NeverPassesWithoutAnswers(t *testing.T) {
+	evening := time.Date(2026, 11, 27, 19, 0, 0, 0, time.UTC)
+	db, clock := clockAt(t, evening)
+	e := start(t, db)
+	s := box(t, sandbox.Options{})
+	sender, list := e.sender(s, 5), e.list("all", addresses("unknown", 400)...)
+	e.limit("domain:news.example.com", throttle.Limit{PerMinute: 1})
+	id := e.launchWith(sender, campaign.Canary{Percent: 10}, list)
+	e.await(id, 30*time.Second, canaryIs("sample"))
+	clock.to(evening.Add(12 * time.Hour))
+	e.scheduler.Nudge()
+	e.await(id, 30*time.Second, func(c campaign.Campaign, _ campaign.Counts) bool {
+		_, until := c.Canary()
+		return until > evening.Add(12*time.Hour).UnixMilli()
+	})
+	e.limit("domain:news.example.com", throttle.Limit{})
+	e.scheduler.Nudge()
+	c, n := e.await(id, 30*time.Second, func(c campaign.Campaign, _ campaign.Counts) bool { return c.Status == campaign.Paused })
+	if !strings.Contains(c.StatusReason, "canary failed") || n.Failed < 10 || n.Failed > 100 {
+		t.Errorf("%q after %+v", c.StatusReason, n)
+	}
 }
