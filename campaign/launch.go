@@ -102,7 +102,8 @@ func (s *Store) Resume(ctx context.Context, tx *database.Tx, id int64, reason st
 	if err != nil && !errors.Is(err, database.ErrNotFound) {
 		return Campaign{}, err
 	}
-	if c.canary == canaryFailed {
+	judged := brakes[scope].State.Holds() && (c.canary == canarySample || c.canary == canaryWaiting) // by a breaker, and now by a person
+	if c.canary == canaryFailed || judged {
 		if err := s.setCanary(ctx, tx, c, canaryPassed, 0); err != nil {
 			return Campaign{}, err
 		}

@@ -66,6 +66,11 @@ func (s *Store) CreateDomain(ctx context.Context, tx *database.Tx, d Domain) (Do
 	if err != nil {
 		return Domain{}, fmt.Errorf("domain %s: %w", d.Name, err)
 	}
+	if d.DKIM {
+		if err := s.MakeKeys(ctx, tx, d); err != nil {
+			return Domain{}, err
+		}
+	}
 	return d, journal.Write(ctx, tx, "create", "domain", d.ID, map[string]any{"name": d.Name})
 }
 

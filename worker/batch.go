@@ -11,6 +11,7 @@ import (
 	"facteur/campaign"
 	"facteur/internal/address"
 	"facteur/internal/database"
+	"facteur/sending/dkim"
 	"facteur/sending/smtp"
 	"facteur/throttle"
 
@@ -27,6 +28,7 @@ type batch struct {
 	worker      *Worker
 	ctx         context.Context // ends when no more may begin
 	made        *composition
+	signer      *dkim.Signer // nil: the relay signs
 	line        *line
 	lane        throttle.Lane
 	onUncertain string

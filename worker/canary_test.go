@@ -59,7 +59,7 @@ func TestCanary_BadPausesUntilAPersonResumesIt(t *testing.T) {
 			emails[i] = fmt.Sprintf("unknown%d@example.org", i)
 		}
 	}
-	id := e.launchWith(e.sender(s, 5), campaign.Canary{Percent: 4, Wait: time.Second}, e.list("all", emails...))
+	id := e.launchWith(e.sender(s, 5), campaign.Canary{Percent: 3, Wait: time.Second}, e.list("all", emails...))
 	c, n := e.await(id, 30*time.Second, func(c campaign.Campaign, _ campaign.Counts) bool { return c.Status == campaign.Paused })
 	if !strings.Contains(c.StatusReason, "canary failed") || n.Sent+n.Failed > 100 {
 		t.Errorf("%q after %+v", c.StatusReason, n)

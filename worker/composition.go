@@ -137,6 +137,7 @@ type scratch struct {
 	content.Recipient
 	headers    []byte
 	attributes []byte
+	message    []byte // before it is signed
 }
 
 // recipient is everything about one person's message but its content. It lasts until the next use of s.

@@ -6,6 +6,7 @@ import (
 	"facteur/campaign"
 	"facteur/internal/address"
 	"facteur/sending"
+	"facteur/sending/dkim"
 	"facteur/subscribers"
 	"facteur/throttle"
 	"facteur/unsubscribe"
@@ -72,7 +73,24 @@ func (d *delivery) Compose(dst []byte) ([]byte, error) {
 		s.Headers = append(append(append(append(append(s.Headers, field...), ": "...), s.MessageID...), '\r'), '\n')
 		s.headers = s.Headers
 	}
-	return d.batch.made.in(d.person.Locale).Append(dst, &s.Recipient)
+	message := d.batch.made.in(d.person.Locale)
+	if d.batch.signer == nil {
+		return message.Append(dst, &s.Recipient)
+	}
+	var err error
+	if s.message, err = message.Append(s.message[:0], &s.Recipient); err != nil {
+		return dst, err
+	}
+	return signed(dst, d.batch.signer, s.message, d.batch.worker.db.Now())
+}
+
+// signed writes a message behind dst with its DKIM signatures before it.
+func signed(dst []byte, signer *dkim.Signer, message []byte, now time.Time) ([]byte, error) {
+	out, err := signer.Append(dst, message, now)
+	if err != nil {
+		return dst, err
+	}
+	return append(out, message...), nil
 }
 
 // Return takes the delivery back: its body never began.

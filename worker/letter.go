@@ -9,6 +9,7 @@ import (
 	"facteur/internal/address"
 	"facteur/internal/database"
 	"facteur/sending"
+	"facteur/sending/dkim"
 	"facteur/sending/smtp"
 	"facteur/throttle"
 	"facteur/unsubscribe"
@@ -22,6 +23,7 @@ type letterMail struct {
 	letter    sending.Letter
 	sender    sending.Sender
 	line      *line
+	signer    *dkim.Signer // nil: the relay signs
 	execution int64
 	to        address.Address
 	lane      throttle.Lane
@@ -48,7 +50,10 @@ func (m *letterMail) Ready() bool {
 }
 
 func (m *letterMail) Compose(dst []byte) ([]byte, error) {
-	return append(dst, m.letter.Message...), nil
+	if m.signer == nil {
+		return append(dst, m.letter.Message...), nil
+	}
+	return signed(dst, m.signer, []byte(m.letter.Message), m.worker.db.Now())
 }
 
 func (m *letterMail) Return(error) { m.result <- false }
@@ -106,6 +111,9 @@ func (w *Worker) sendLetter(l sending.Letter, execution int64) (answered bool, a
 		return false, 0, err
 	}
 	if m.to, err = address.Parse(l.Email); err != nil {
+		return false, 0, err
+	}
+	if m.signer, err = w.signers.Of(ctx, m.sender.Domain); err != nil {
 		return false, 0, err
 	}
 	if m.line, again, err = w.lines.pick(ctx, m.sender.RelayIDs, 1); err != nil || m.line == nil {

@@ -236,6 +236,9 @@ func (a *App) wire(ctx context.Context) error {
 	}
 	a.people = subscribers.NewStore(a.db).Keyed(keys)
 	senders := sending.NewStore(a.db, keys)
+	if err := senders.CompleteKeys(ctx); err != nil {
+		return err
+	}
 	pace := throttle.NewStore(a.db)
 	if name := a.config.ProvidersFile; name != "" {
 		providers, err := throttle.LoadProviders(name)
@@ -272,6 +275,12 @@ func (a *App) wire(ctx context.Context) error {
 	if a.config.DNS != "" {
 		if resolver, err = address.NewResolver(address.ResolverOptions{Server: a.config.DNS}); err != nil {
 			return fmt.Errorf("FACTEUR_DNS: %w", err)
+		}
+	}
+	dns := resolver
+	if dns == nil {
+		if dns, err = address.NewResolver(address.ResolverOptions{}); err != nil {
+			return err
 		}
 	}
 	a.feedback = feedback.NewProcessor(feedback.Options{
@@ -343,7 +352,7 @@ func (a *App) wire(ctx context.Context) error {
 	return a.listen(ctx, web.Options{
 		Log: a.log, Ready: a.ready, Metrics: a.metrics, MetricsFrom: near,
 		API: api.Options{
-			DB: a.db, Access: tokens, Origin: origin, People: a.people, Importer: a.importer, Greeter: a.greeter, Examiner: examiner, Keys: keys, Preview: composer.Preview, LedgerDuty: ledgerDuty, RetentionDuty: retentionDuty, Sending: senders, Pace: pace, Feedback: a.feedback, Webhooks: webhooks,
+			DB: a.db, Access: tokens, Origin: origin, People: a.people, Importer: a.importer, Greeter: a.greeter, Examiner: examiner, Keys: keys, Preview: composer.Preview, LedgerDuty: ledgerDuty, RetentionDuty: retentionDuty, Sending: senders, Pace: pace, Feedback: a.feedback, Webhooks: webhooks, DNS: dns,
 			Version: version, Self: api.Self{StartedAt: time.Now(), Database: a.db.Name(), Queue: a.queueName(), Ready: a.ready}, Campaigns: a.campaigns, PublicURL: a.config.PublicURL, ComposeTest: composer.Test, ProbeRelay: probe, ProbeDomain: scribe.Probe, Nudge: a.scheduler.Nudge, LettersNudge: a.scheduler.Nudge, Log: a.log,
 		},
 		Recipient: recipient.Options{

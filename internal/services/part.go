@@ -59,6 +59,10 @@ func Parts() []Part {
 		},
 		programPart(Part{Name: "postfix", Title: "Postfix", Packages: []string{"postfix"}, Variable: "FACTEUR_TEST_POSTFIX"}, FindPostfix),
 		programPart(Part{Name: "dovecot", Title: "Dovecot", Packages: []string{"dovecot-core", "dovecot-imapd"}, Variable: "FACTEUR_TEST_DOVECOT"}, FindDovecot),
+		programPart(Part{Name: "dkim", Title: "OpenDKIM and dkimpy", Packages: []string{"opendkim", "python3-dkim", "python3-nacl"}, Variable: "FACTEUR_TEST_DKIM"}, func() (string, error) {
+			v, err := FindVerifiers()
+			return v.OpenDKIM, err
+		}),
 		programPart(Part{Name: "chromium", Title: "Chromium", Packages: []string{"chromium", "fonts-dejavu-core"}, Variable: "FACTEUR_TEST_CHROMIUM"}, FindChromium),
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"facteur/access"
 	"facteur/campaign"
 	"facteur/feedback"
+	"facteur/internal/address"
 	"facteur/internal/database"
 	"facteur/internal/journal"
 	"facteur/internal/keyring"
@@ -35,6 +36,7 @@ type Options struct {
 	Campaigns *campaign.Store
 	Feedback  *feedback.Processor
 	Webhooks  *journal.Webhooks
+	DNS       *address.Resolver
 	Log       *slog.Logger
 
 	Version   string      // of the program, for the OpenAPI document; may be empty

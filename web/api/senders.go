@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"facteur/internal/database"
@@ -15,7 +16,7 @@ type NewDomain struct {
 	Warmup     string  `json:"warmup,omitempty" enum:"conservative,own,none" doc:"conservative if left out; own, with a ramp; none for an established domain."`
 	Ramp       []int64 `json:"ramp,omitempty" maxItems:"365" doc:"The operator's own ramp: mails to each provider on the first sending days; it goes on by 1.4 a day."`
 	Timezone   string  `json:"timezone,omitempty" maxLength:"64" example:"Europe/Paris" doc:"Where the domain's days begin; UTC if left out."`
-	DKIM       *bool   `json:"dkim,omitempty" default:"true"`
+	DKIM       *bool   `json:"dkim,omitempty" default:"true" doc:"facteur signs; false: the relays do."`
 	ReturnPath string  `json:"return_path,omitempty" maxLength:"253" doc:"Where bounces go; bounces.NAME if left out."`
 }
 
@@ -28,6 +29,7 @@ type Domain struct {
 	Ramp       []int64    `json:"ramp"`
 	Timezone   string     `json:"timezone"`
 	DKIM       bool       `json:"dkim"`
+	Keys       []DKIMKey  `json:"dkim_keys"`
 	DNS        []Record   `json:"dns" doc:"What to publish."`
 	CreatedAt  *time.Time `json:"created_at"`
 
@@ -79,8 +81,7 @@ func (c *calls) createDomain(ctx context.Context, tx *database.Tx, in *struct{ B
 	if err != nil {
 		return Domain{}, err
 	}
-	ips, err := egressIPs(ctx, c.Sending.With(tx))
-	return c.domainOf(d, ips), err
+	return c.wholeDomain(ctx, tx, d.ID)
 }
 
 // probeDomain mails ourselves.
@@ -88,12 +89,7 @@ func (c *calls) probeDomain(ctx context.Context, tx *database.Tx, in *ByID) (Dom
 	if err := c.ProbeDomain(ctx, tx, in.id()); err != nil {
 		return Domain{}, err
 	}
-	d, err := c.Sending.With(tx).Domain(ctx, in.id())
-	if err != nil {
-		return Domain{}, err
-	}
-	ips, err := egressIPs(ctx, c.Sending.With(tx))
-	return c.domainOf(d, ips), err
+	return c.wholeDomain(ctx, tx, in.id())
 }
 
 func (c *calls) domain(ctx context.Context, in *ByID) (Domain, error) {
@@ -102,7 +98,10 @@ func (c *calls) domain(ctx context.Context, in *ByID) (Domain, error) {
 		return Domain{}, err
 	}
 	ips, err := egressIPs(ctx, c.Sending)
-	return c.domainOf(d, ips), err
+	if err != nil {
+		return Domain{}, err
+	}
+	return c.domainWith(ctx, c.Sending, d, ips)
 }
 
 func (c *calls) domains(ctx context.Context, in *Paging) (Page[Domain], error) {
@@ -111,8 +110,15 @@ func (c *calls) domains(ctx context.Context, in *Paging) (Page[Domain], error) {
 		return Page[Domain]{}, err
 	}
 	ips, err := egressIPs(ctx, c.Sending)
+	if err != nil {
+		return Page[Domain]{}, err
+	}
 	id := func(d sending.Domain) int64 { return d.ID }
-	return pageOf(*in, after(*in, all, id), id, func(d sending.Domain) Domain { return c.domainOf(d, ips) }), err
+	return pageOf(*in, after(*in, all, id), id, func(d sending.Domain) Domain {
+		whole, failed := c.domainWith(ctx, c.Sending, d, ips)
+		err = errors.Join(err, failed)
+		return whole
+	}), err
 }
 
 // NewSender is as whom mail is to be sent.
