@@ -149,6 +149,9 @@ func (b *batch) prepare(ctx context.Context) error {
 	if b.made, err = w.composer.of(ctx, c.ID, c.Version); err != nil {
 		return err
 	}
+	if b.signer, err = w.signers.Of(ctx, b.made.version.Sender.Domain); err != nil {
+		return err
+	}
 	b.hours = w.campaigns.Hours(c, b.made.version.Calendar)
 	if b.lane, err = w.pace.Lane(ctx, b.Lane); err != nil {
 		return err

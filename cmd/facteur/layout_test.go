@@ -41,9 +41,10 @@ var arrows = map[string][]string{
 		"internal/address", "internal/database", "internal/journal", "internal/keyring", "subscribers/consent", "subscribers/hygiene", "subscribers/importer", "subscribers/segment",
 	},
 	"sending/smtp":    {},
+	"sending/dkim":    {},
 	"sending/sandbox": {},
 	"sending/reply":   {},
-	"sending":         {"internal/address", "internal/database", "internal/journal", "internal/keyring", "sending/reply", "sending/smtp"},
+	"sending":         {"internal/address", "internal/database", "internal/journal", "internal/keyring", "sending/dkim", "sending/reply", "sending/smtp"},
 	"throttle":        {"internal/address", "internal/database", "internal/journal"},
 	"access":          {"internal/database", "internal/journal", "internal/keyring"},
 
@@ -62,7 +63,7 @@ var arrows = map[string][]string{
 	},
 
 	"worker": {
-		"campaign", "campaign/content", "feedback", "internal/address", "internal/database", "internal/keyring", "sending", "sending/smtp", "subscribers", "throttle", "unsubscribe",
+		"campaign", "campaign/content", "feedback", "internal/address", "internal/database", "internal/keyring", "sending", "sending/dkim", "sending/smtp", "subscribers", "throttle", "unsubscribe",
 	},
 	"web/call":   {},
 	"web/client": {},
@@ -133,7 +134,7 @@ var owners = map[string]string{
 	"wordings": "subscribers", "signups": "subscribers", "signup_counts": "subscribers", "invitations": "subscribers", "tombstones": "subscribers", "leavings": "subscribers",
 	"refusals": "subscribers", "hygiene_reports": "subscribers", "mail_domains": "subscribers", "retention": "subscribers",
 	"consents": "subscribers/consent", "statements": "subscribers/consent", "evidences": "subscribers/consent", "unsealed": "subscribers/consent", "seals": "subscribers/consent",
-	"relays": "sending", "domains": "sending", "senders": "sending", "letters": "sending",
+	"dkim_keys": "sending", "relays": "sending", "domains": "sending", "senders": "sending", "letters": "sending",
 	"feedback": "feedback", "feedback_hooks": "feedback",
 	"rates": "throttle", "external_rates": "throttle",
 	"limits": "throttle", "lanes": "throttle", "lane_minutes": "throttle", "begun_minutes": "throttle", "warmup_days": "throttle", "breakers": "throttle", "slowdowns": "throttle", "recipient_domains": "throttle",

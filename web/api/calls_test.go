@@ -79,6 +79,12 @@ func TestCalls_DoWhatTheySay(t *testing.T) {
 
 		{"POST", "/domains", `{"name":"Bücher.example"}`, 201, "name=xn--bcher-kva.example warmup=conservative dkim=true return_path=bounces.xn--bcher-kva.example dns.0.value~ip4:192.0.2.7"},
 		{"GET", "/domains", "", 200, "items.0.id=DOMAIN items.0.dns.0.type=TXT"},
+		{"POST", "/domains/DOMAIN/dkim/rotate", "", 201, "dkim_keys.0.selector~facteur dkim_keys.0.algorithm=rsa"},
+		{"POST", "/domains/DOMAIN/dkim/rotate", "", 409, "code=in_use"},
+		{"POST", "/domains/DOMAIN/dkim/activate", "", 409, "code=key_not_published"},
+		{"POST", "/domains/DOMAIN/dkim/activate", `{"unseen":true}`, 202, "dkim_keys.0.state=active"},
+		{"POST", "/domains/DOMAIN/dkim/activate", `{"unseen":true}`, 404, "code=not_found"},
+		{"PUT", "/domains/DOMAIN/dkim", `{"dkim":false}`, 200, "dkim=false dns.3=<nothing>"},
 		{"POST", "/senders", `{"from_email":"a@example.com","postal_address":"x","relay_ids":["RELAY"]}`, 201, "domain_id=DOMAIN relay_ids=[RELAY]"},
 		{"GET", "/senders", "", 200, "items.0.id=SENDER"},
 

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"facteur/access"
 	"facteur/campaign"
@@ -73,7 +74,7 @@ func newHouse(t testing.TB, db *database.DB, change ...func(*api.Options)) *hous
 	opt := api.Options{
 		Greeter: subscribers.NewGreeter(db, h.people, h.scribe, limits, nil, log), Examiner: h.examiner, Keys: keys, Preview: composer.Preview, LedgerDuty: "ledger", RetentionDuty: "retention",
 		DB: db, Access: h.access, People: h.people, Importer: h.importer, Sending: h.sending, Pace: pace, Campaigns: h.campaigns,
-		Log: log, Version: "test", PublicURL: "https://mail.example.com",
+		DNS: nowhere(t), Log: log, Version: "test", PublicURL: "https://mail.example.com",
 		ComposeTest: func(ctx context.Context, c campaign.Campaign, to string, subscriberID, letterID int64) ([]byte, error) {
 			h.composed.Add(1)
 			if strings.Contains(c.Subject, "unmailable") {
@@ -91,6 +92,16 @@ func newHouse(t testing.TB, db *database.DB, change ...func(*api.Options)) *hous
 	t.Cleanup(server.Close)
 	h.url = server.URL
 	return h
+}
+
+// nowhere is a DNS that does not answer.
+func nowhere(t testing.TB) *address.Resolver {
+	t.Helper()
+	r, err := address.NewResolver(address.ResolverOptions{Server: "127.0.0.1:1", Timeout: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
 }
 
 // answer is what came back.
