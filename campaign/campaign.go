@@ -171,7 +171,7 @@ func (s *Store) Update(ctx context.Context, tx *database.Tx, c Campaign) (Campai
 	if err != nil {
 		return Campaign{}, err
 	}
-	if now.Status != Draft {
+	if now.Status != Draft && now.Status != Blocked {
 		return Campaign{}, fmt.Errorf("campaign %d is %s and its content frozen: copy it into a new one: %w", c.ID, now.Status, ErrState)
 	}
 	if err := s.check(ctx, tx, &c); err != nil {

@@ -26,13 +26,6 @@ type Forecast struct {
 	Findings   []Finding
 }
 
-// Finding is something about a campaign that a person should know before it goes out.
-type Finding struct {
-	Code    string
-	Message string
-	Fix     string
-}
-
 // Forecast plays the campaign forward beside all others that run, by the
 // counts: for a draft those whom it would go to now, which reads all of them.
 func (s *Store) Forecast(ctx context.Context, id int64) (Forecast, error) {
@@ -116,21 +109,13 @@ func (s *Store) meant(ctx context.Context, c Campaign) (recipients int64, exclud
 		return 0, nil, nil, err
 	}
 	excluded, waiting = map[string]int64{}, map[group]int64{}
-	asOf := s.db.Now().UnixMilli()
-	for after := int64(0); ; {
-		page, err := s.audience(ctx, c.ListIDs, narrow, asOf, after, reachPage)
-		if err != nil {
-			return 0, nil, nil, err
-		}
-		if len(page) == 0 {
-			return recipients, excluded, waiting, nil
-		}
+	err = s.everybody(ctx, c.ListIDs, narrow, func(page []subscribers.Member) error {
 		known, err := s.pace.Known(ctx, domainsOf(page))
 		if err != nil {
-			return 0, nil, nil, err
+			return err
 		}
 		for _, m := range page {
-			if after = m.ID; m.Excluded != "" {
+			if m.Excluded != "" {
 				excluded[m.Excluded]++
 				continue
 			}
@@ -141,7 +126,9 @@ func (s *Store) meant(ctx context.Context, c Campaign) (recipients int64, exclud
 			}
 			waiting[g]++
 		}
-	}
+		return nil
+	})
+	return recipients, excluded, waiting, err
 }
 
 // wait says from when on and in which hours a campaign's people in a zone may be mailed.

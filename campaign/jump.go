@@ -43,8 +43,9 @@ func suddenJump(domain string, recipients, day, most int64) *Finding {
 		before = fmt.Sprintf("%s has sent nothing in the last %d days", domain, jumpDays)
 	}
 	return &Finding{
-		Code:    "sudden_jump",
-		Message: fmt.Sprintf("%d mails at once, while %s: a sudden jump triggers filters", recipients, before),
-		Fix:     fmt.Sprintf("Tell your host or relay's provider before you send. Spread it: PUT /throttles/domain:%s with a per_day of about %d, and raise it day by day; or let it warm up: PUT /warmups/%s with conservative or a ramp of your own.", domain, max(50, 2*most), domain),
+		Code:     "sudden_jump",
+		Severity: Warning,
+		Message:  fmt.Sprintf("%d mails at once, while %s: a sudden jump triggers filters", recipients, before),
+		Fix:      fmt.Sprintf("Tell your host or relay's provider before you send. Spread it: PUT /throttles/domain:%s with a per_day of about %d, and raise it day by day; or let it warm up: PUT /warmups/%s with conservative or a ramp of your own.", domain, max(50, 2*most), domain),
 	}
 }

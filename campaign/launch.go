@@ -32,8 +32,8 @@ type Version struct {
 
 // Launch freezes the campaign and starts it, now or at the given time, with a
 // canary or, with the zero one, without. Who has confirmed by the launch's
-// commit is mailed.
-func (s *Store) Launch(ctx context.Context, tx *database.Tx, id int64, at time.Time, canary Canary) (Campaign, error) {
+// commit is mailed. A store with a gate wants its clearance, see [Store.Clear].
+func (s *Store) Launch(ctx context.Context, tx *database.Tx, id int64, at time.Time, canary Canary, cleared Clearance) (Campaign, error) {
 	c, err := s.With(tx).Campaign(ctx, id)
 	if err != nil {
 		return Campaign{}, err
@@ -45,6 +45,9 @@ func (s *Store) Launch(ctx context.Context, tx *database.Tx, id int64, at time.T
 	}
 	if c.Status != Draft && c.Status != Blocked {
 		return Campaign{}, fmt.Errorf("campaign %d is %s; only a draft can be launched: %w", id, c.Status, ErrState)
+	}
+	if err := s.pass(ctx, tx, c, cleared); err != nil {
+		return Campaign{}, err
 	}
 	if err := s.check(ctx, tx, &c); err != nil {
 		return Campaign{}, err

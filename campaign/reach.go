@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 
 	"facteur/internal/database"
 	"facteur/subscribers"
@@ -81,17 +82,8 @@ func (s *Store) Reach(ctx context.Context, listIDs []int64, text string, sample 
 	}
 	r := Reach{Excluded: map[string]int64{}}
 	var shown []int64
-	asOf := s.db.Now().UnixMilli()
-	for after := int64(0); ; {
-		page, err := s.audience(ctx, listIDs, c, asOf, after, reachPage)
-		if err != nil {
-			return Reach{}, err
-		}
-		if len(page) == 0 {
-			break
-		}
+	err = s.everybody(ctx, listIDs, c, func(page []subscribers.Member) error {
 		for _, m := range page {
-			after = m.ID
 			switch {
 			case m.Excluded != "":
 				r.Excluded[m.Excluded]++
@@ -101,7 +93,84 @@ func (s *Store) Reach(ctx context.Context, listIDs []int64, text string, sample 
 				}
 			}
 		}
+		return nil
+	})
+	if err != nil {
+		return Reach{}, err
 	}
 	r.Sample, err = s.people.People(ctx, shown)
 	return r, err
+}
+
+// everybody shows all people of lists as planning sees them now, page by page.
+func (s *Store) everybody(ctx context.Context, listIDs []int64, c *segment.Condition, show func([]subscribers.Member) error) error {
+	asOf := s.db.Now().UnixMilli()
+	for after := int64(0); ; {
+		page, err := s.audience(ctx, listIDs, c, asOf, after, reachPage)
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		if err := show(page); err != nil {
+			return err
+		}
+		after = page[len(page)-1].ID
+	}
+}
+
+// Audience is whom a campaign would go to now, as a check looks at them.
+type Audience struct {
+	Reach       // its sample is drawn by chance
+	Old   int64 // whose latest yes is older than [OldYears]
+	Never int64 // whom no campaign has ever reached
+}
+
+// OldYears is the age of a yes from which on people have often forgotten it.
+const OldYears = 2
+
+// Audience counts them, and draws a sample. It reads everybody.
+func (s *Store) Audience(ctx context.Context, campaign Campaign, sample int) (Audience, error) {
+	c, err := segmentOf(campaign.Segment)
+	if err != nil {
+		return Audience{}, err
+	}
+	a := Audience{Reach: Reach{Excluded: map[string]int64{}}}
+	old := s.db.Now().AddDate(-OldYears, 0, 0).UnixMilli()
+	var drawn []int64
+	err = s.everybody(ctx, campaign.ListIDs, c, func(page []subscribers.Member) error {
+		var in []int64
+		for _, m := range page {
+			if m.Excluded != "" {
+				a.Excluded[m.Excluded]++
+				continue
+			}
+			in = append(in, m.ID)
+			if m.ConfirmedAt < old {
+				a.Old++
+			}
+			a.Recipients++
+			if len(drawn) < sample { // each is in it with the same chance
+				drawn = append(drawn, m.ID)
+			} else if at := rand.Int64N(a.Recipients); at < int64(sample) {
+				drawn[at] = m.ID
+			}
+		}
+		known := map[int64]segment.Sent{}
+		if len(in) == 0 {
+			return nil
+		}
+		if err := s.sums(ctx, in, known); err != nil {
+			return err
+		}
+		for _, id := range in {
+			if known[id].Count == 0 {
+				a.Never++
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return Audience{}, err
+	}
+	a.Sample, err = s.people.People(ctx, drawn)
+	return a, err
 }

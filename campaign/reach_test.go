@@ -63,7 +63,7 @@ func newHall(t *testing.T, db *database.DB) *hall {
 			return err
 		}
 		h.mail = c.ID
-		_, err = h.campaigns.Launch(t.Context(), tx, c.ID, time.Time{}, campaign.Canary{})
+		_, err = h.campaigns.Launch(t.Context(), tx, c.ID, time.Time{}, campaign.Canary{}, campaign.Clearance{})
 		return err
 	})
 	if err != nil {

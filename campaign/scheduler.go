@@ -34,10 +34,11 @@ type Scheduler struct {
 	nudge    chan struct{}
 	duties   []Duty
 	metrics  *schedulerMetrics
-	turn     int                  // counts the releases
-	opened   map[int64]int64      // lane → the day of its warm-up that was looked at last
-	released map[string]time.Time // scope whose permits are rare → when it let the last through
-	searches map[int64]search     // campaign → how far [Scheduler.Relane] is
+	turn     int                    // counts the releases
+	opened   map[int64]int64        // lane → the day of its warm-up that was looked at last
+	released map[string]time.Time   // scope whose permits are rare → when it let the last through
+	searches map[int64]search       // campaign → how far [Scheduler.Relane] is
+	checks   map[int64]chan checked // scheduled campaign → what the gate says of it
 
 	mu      sync.Mutex
 	lease   *database.Lease // nil: another leads, or nobody
@@ -46,7 +47,7 @@ type Scheduler struct {
 
 // NewScheduler leads or waits once [Scheduler.Run] is called.
 func NewScheduler(store *Store, process *database.Process, queue Queue, patience Patience, log *slog.Logger) *Scheduler {
-	return &Scheduler{store: store, process: process, queue: queue, patience: patience, log: log, nudge: make(chan struct{}, 1), metrics: newSchedulerMetrics(), opened: map[int64]int64{}, released: map[string]time.Time{}}
+	return &Scheduler{store: store, process: process, queue: queue, patience: patience, log: log, nudge: make(chan struct{}, 1), metrics: newSchedulerMetrics(), opened: map[int64]int64{}, released: map[string]time.Time{}, checks: map[int64]chan checked{}}
 }
 
 // Nudge asks for a tick now: a batch was finished, a campaign launched.
@@ -231,27 +232,6 @@ func (s *Scheduler) Tick(ctx context.Context, slow bool) (busy bool, err error) 
 func (s *Scheduler) chores(ctx context.Context) error {
 	for _, chore := range []func(context.Context) error{s.recover, s.start, s.brake, s.finish, s.reopen, s.sweepCancelled, s.offerAgain, s.offerLetters, s.prune} {
 		if err := chore(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// start sets scheduled campaigns going whose time has come.
-func (s *Scheduler) start(ctx context.Context) error {
-	due, err := s.store.inState(ctx, Scheduled, Scheduled)
-	if err != nil {
-		return err
-	}
-	for _, c := range due {
-		if c.StartsAt > s.store.db.Now().UnixMilli() {
-			continue
-		}
-		err := s.write(ctx, func(tx *database.Tx) error {
-			_, err := s.store.move(ctx, tx, c.ID, Sending, "start", "")
-			return err
-		})
-		if err != nil && !errors.Is(err, ErrState) {
 			return err
 		}
 	}

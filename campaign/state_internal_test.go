@@ -145,7 +145,7 @@ func newWorld(t *testing.T, rt *rapid.T) *world {
 		c, err := w.store.Create(w.ctx, tx, Campaign{Name: "c", Subject: "s", Text: "t", SenderID: v.ID, ListIDs: []int64{l.ID}})
 		w.must(err)
 		w.campaign = c.ID
-		_, err = w.store.Launch(w.ctx, tx, c.ID, time.Time{}, Canary{})
+		_, err = w.store.Launch(w.ctx, tx, c.ID, time.Time{}, Canary{}, Clearance{})
 		return err
 	})
 	w.people, err = people.Subscribers(w.ctx, 0, 100)

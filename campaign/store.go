@@ -21,6 +21,7 @@ type Store struct {
 	cap     Cap
 	erasers []Eraser
 	alarmed []Alarmed
+	gate    Gate // nil: none
 	zones   *zones
 }
 

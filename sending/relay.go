@@ -127,6 +127,13 @@ func (r *Relay) complete(egressIPs []string) error {
 	return nil
 }
 
+// Egress are the addresses that the relay sends from, where they are known.
+func (r Relay) Egress() []string {
+	ips := []string{}
+	_ = json.Unmarshal([]byte(r.EgressIPs), &ips) // written by CreateRelay
+	return ips
+}
+
 // Server is how to reach the relay, with its password unsealed.
 func (s *Store) Server(r Relay, helo string) (smtp.Server, error) {
 	password := ""

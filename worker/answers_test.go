@@ -92,7 +92,7 @@ func TestWorker_HoldsDoubtsWhenTheCampaignSaysSo(t *testing.T) {
 			return err
 		}
 		id = c.ID
-		_, err = e.campaigns.Launch(ctx, tx, id, time.Time{}, campaign.Canary{})
+		_, err = e.campaigns.Launch(ctx, tx, id, time.Time{}, campaign.Canary{}, campaign.Clearance{})
 		return err
 	})
 	if n := e.sent(id, 20*time.Second); n.Uncertain != 1 {

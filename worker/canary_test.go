@@ -23,7 +23,7 @@ func (e *engine) launchWith(senderID int64, c campaign.Canary, lists ...int64) (
 			return err
 		}
 		id = made.ID
-		_, err = e.campaigns.Launch(ctx, tx, id, time.Time{}, c)
+		_, err = e.campaigns.Launch(ctx, tx, id, time.Time{}, c, campaign.Clearance{})
 		return err
 	})
 	e.scheduler.Nudge()

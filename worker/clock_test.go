@@ -48,7 +48,7 @@ func TestCalendar_NobodyIsMailedInTheirQuietHours(t *testing.T) {
 			return err
 		}
 		id = c.ID
-		_, err = e.campaigns.Launch(ctx, tx, id, time.Time{}, campaign.Canary{})
+		_, err = e.campaigns.Launch(ctx, tx, id, time.Time{}, campaign.Canary{}, campaign.Clearance{})
 		return err
 	})
 	e.scheduler.Nudge()

@@ -13,6 +13,7 @@ import (
 	"facteur/campaign/content"
 	"facteur/internal/address"
 	"facteur/internal/keyring"
+	"facteur/sending"
 	"facteur/subscribers"
 	"facteur/unsubscribe"
 )
@@ -23,6 +24,7 @@ type Composer struct {
 	people    *subscribers.Store
 	keys      *keyring.Keyring
 	publicURL string
+	signers   *sending.Signers
 	scratch   sync.Pool // of *scratch
 
 	mu     sync.Mutex
@@ -67,8 +69,8 @@ const compositionAge = time.Hour
 const maxCompositions = 32
 
 // NewComposer links mails to publicURL, which has no slash at its end.
-func NewComposer(campaigns *campaign.Store, people *subscribers.Store, keys *keyring.Keyring, publicURL string) *Composer {
-	return &Composer{campaigns: campaigns, people: people, keys: keys, publicURL: publicURL, scratch: sync.Pool{New: func() any { return &scratch{} }}, recent: map[[2]int64]*composition{}}
+func NewComposer(campaigns *campaign.Store, people *subscribers.Store, keys *keyring.Keyring, signers *sending.Signers, publicURL string) *Composer {
+	return &Composer{signers: signers, campaigns: campaigns, people: people, keys: keys, publicURL: publicURL, scratch: sync.Pool{New: func() any { return &scratch{} }}, recent: map[[2]int64]*composition{}}
 }
 
 // of is the composition of a campaign's frozen version.
@@ -198,6 +200,29 @@ func (c *Composer) draft(ctx context.Context, cam campaign.Campaign, subscriberI
 	}
 	p, err = c.people.Subscriber(ctx, subscriberID)
 	return made, p, err
+}
+
+// Sample composes a campaign as it stands as a person would get it, signed,
+// with their links to leave and to the web version.
+func (c *Composer) Sample(ctx context.Context, cam campaign.Campaign, p subscribers.Subscriber) (message []byte, leave, web string, err error) {
+	made, _, err := c.draft(ctx, cam, 0)
+	if err != nil {
+		return nil, "", "", err
+	}
+	a, err := address.Parse(p.Email)
+	if err != nil {
+		return nil, "", "", err
+	}
+	var s scratch
+	c.recipient(&s, made, unsubscribe.Reference{CampaignID: cam.ID, SubscriberID: p.ID}, &p, a.Wire(), 1, c.campaigns.Now())
+	if message, err = made.in(p.Locale).Append(nil, &s.Recipient); err != nil {
+		return nil, "", "", err
+	}
+	signer, err := c.signers.Of(ctx, made.version.Sender.Domain)
+	if err == nil && signer != nil {
+		message, err = signed(nil, signer, message, c.campaigns.Now())
+	}
+	return message, s.UnsubscribeURL, s.WebURL, err
 }
 
 // Preview shows a campaign as it stands to nobody but who asks.

@@ -76,7 +76,7 @@ func start(t testing.TB, db *database.DB) *engine {
 	e.keys = keys
 	e.worker = worker.New(worker.Options{
 		Feedback: e.feedback, DB: db, Process: e.process, Redis: e.redis, Campaigns: e.campaigns, People: e.people, Senders: e.senders, Pace: e.pace,
-		Composer: worker.NewComposer(e.campaigns, e.people, keys, "http://127.0.0.1:8080"), Noes: e.noes, Patience: quick,
+		Composer: worker.NewComposer(e.campaigns, e.people, keys, sending.NewSigners(e.senders), "http://127.0.0.1:8080"), Noes: e.noes, Patience: quick,
 		Timeouts: smtp.Timeouts{Connect: 5 * time.Second, Command: 5 * time.Second, FinalDot: quick.FinalDot}, OnFinished: e.scheduler.Nudge, Log: log,
 	})
 	if err := e.worker.Start(); err != nil {
@@ -190,7 +190,7 @@ func (e *engine) launch(senderID int64, lists ...int64) int64 {
 			return err
 		}
 		id = c.ID
-		_, err = e.campaigns.Launch(ctx, tx, id, time.Time{}, campaign.Canary{})
+		_, err = e.campaigns.Launch(ctx, tx, id, time.Time{}, campaign.Canary{}, campaign.Clearance{})
 		return err
 	})
 	e.scheduler.Nudge()

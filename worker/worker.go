@@ -91,7 +91,7 @@ type halts struct {
 // New makes a worker; [Worker.Start] lets it work.
 func New(o Options) *Worker {
 	w := &Worker{
-		db: o.DB, process: o.Process, campaigns: o.Campaigns, people: o.People, senders: o.Senders, signers: sending.NewSigners(o.Senders), pace: o.Pace, composer: o.Composer,
+		db: o.DB, process: o.Process, campaigns: o.Campaigns, people: o.People, senders: o.Senders, signers: o.Composer.signers, pace: o.Pace, composer: o.Composer,
 		noes: o.Noes, limiter: throttle.NewLimiter(o.Redis), leases: throttle.NewLeases(o.Redis, strconv.FormatInt(o.Process.Session(), 10)),
 		log: o.Log, onFinished: o.OnFinished, polled: make(chan struct{}), leased: make(chan struct{}),
 	}

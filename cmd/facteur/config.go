@@ -53,6 +53,8 @@ type Config struct {
 	CaptchaSecret  string        `help:"The secret of your account there." env:"FACTEUR_CAPTCHA_SECRET" unit:"text"`
 	CaptchaWidget  string        `help:"HTML that the sign-up form needs for it." env:"FACTEUR_CAPTCHA_WIDGET" unit:"HTML"`
 	DisposableFile string        `help:"File of throw-away domains, one a line, for the hygiene reports." env:"FACTEUR_DISPOSABLE_FILE" unit:"path"`
+	SpamWords      string        `help:"File of more spam words for the preflight: a line for each, \"weight phrase\", the weight from 1 to 5." env:"FACTEUR_SPAM_WORDS" unit:"path"`
+	Spamd          string        `help:"A SpamAssassin whose score the preflight asks for: host:port, or the path of its socket; empty: none." env:"FACTEUR_SPAMD" unit:"host:port"`
 	ProvidersFile  string        `help:"File of mailbox providers: domains, exchangers, limits, rules about answers; of the form of throttle/providers.txt, it replaces or adds to what is built in." env:"FACTEUR_PROVIDERS_FILE" unit:"path"`
 	AlarmTo        []string      `help:"Operators who are mailed when a breaker trips, separated by commas." env:"FACTEUR_ALARM_TO" unit:"addresses"`
 	WebhookNets    []string      `help:"Private networks that outgoing webhooks may reach, separated by commas; none: only public addresses, by https." env:"FACTEUR_WEBHOOK_NETWORKS" name:"webhook-networks" unit:"CIDR"`

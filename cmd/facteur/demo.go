@@ -265,7 +265,7 @@ func (d *demo) launch(ctx context.Context, s demoSetup) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return id, d.api.Call(ctx, http.MethodPost, "/campaigns/"+id+"/launch", map[string]any{"canary": map[string]any{"percent": 0}}, nil)
+	return id, d.api.Launch(ctx, id)
 }
 
 // leavers are the people who press Leave in their mail program.

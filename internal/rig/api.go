@@ -96,7 +96,7 @@ func (a *API) Launch(ctx context.Context, s Setup, html, text string) (string, e
 	if err != nil {
 		return "", err
 	}
-	return id, a.Call(ctx, http.MethodPost, "/campaigns/"+id+"/launch", map[string]any{"canary": map[string]any{"percent": 0}}, nil)
+	return id, a.Client.Launch(ctx, id)
 }
 
 // Deliveries lists the addresses of a campaign's deliveries that a query such

@@ -121,7 +121,10 @@ func typed(err error) *Problem {
 		tooLarge   *subscribers.ImportTooLarge
 		overLimit  *http.MaxBytesError
 	)
+	var notCleared *campaign.Refused
 	switch {
+	case errors.As(err, &notCleared):
+		return refused(notCleared)
 	case errors.As(err, &ofCampaign):
 		return invalid(ofCampaign.Field, ofCampaign.Reason)
 	case errors.As(err, &ofSending):

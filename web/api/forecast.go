@@ -37,28 +37,18 @@ type ForecastProvider struct {
 	Because  string `json:"because,omitempty" doc:"Why the warm-up's step is what it is."`
 }
 
-// CampaignFinding is something that a person should know.
-type CampaignFinding struct {
-	Code    string `json:"code"`
-	Message string `json:"message"`
-	Fix     string `json:"fix"`
-}
-
 func (c *calls) forecast(ctx context.Context, in *ByID) (Forecast, error) {
 	f, err := c.Campaigns.Forecast(ctx, in.id())
 	if err != nil {
 		return Forecast{}, err
 	}
-	out := Forecast{Recipients: f.Recipients, Excluded: f.Excluded, Left: f.Left, Days: []ForecastDay{}, Findings: []CampaignFinding{}}
+	out := Forecast{Recipients: f.Recipients, Excluded: f.Excluded, Left: f.Left, Days: []ForecastDay{}, Findings: findingsOf(f.Findings)}
 	if !f.EndsAt.IsZero() {
 		ends := f.EndsAt.UTC().Truncate(time.Second)
 		out.EndsAt = &ends
 	}
 	for _, d := range f.Days {
 		out.Days = append(out.Days, forecastDayOf(d))
-	}
-	for _, x := range f.Findings {
-		out.Findings = append(out.Findings, CampaignFinding(x))
 	}
 	return out, nil
 }

@@ -1,14 +1,11 @@
 package api
 
 import (
-	"context"
-	"net/http"
 	"net/netip"
 	"net/url"
 	"time"
 
 	"facteur/campaign"
-	"facteur/internal/database"
 )
 
 // Launch says when and how a campaign starts.
@@ -44,18 +41,6 @@ func (l *Launch) time() time.Time {
 		return time.Time{}
 	}
 	return *l.At
-}
-
-func (c *calls) launch(ctx context.Context, tx *database.Tx, in *struct {
-	ByID
-	Body *Launch
-},
-) (Campaign, error) {
-	if !safe(c.PublicURL) {
-		return Campaign{}, problem(http.StatusUnprocessableEntity, "public_url_not_https", "the links in the mails would begin with "+c.PublicURL+
-			": mail programs demand https for the way out; set FACTEUR_PUBLIC_URL (plain http only for loopback)")
-	}
-	return c.then(ctx, tx)(c.Campaigns.Launch(ctx, tx, in.id(), in.Body.time(), in.Body.canary()))
 }
 
 // safe tells whether links with this base may be mailed: https, or for trying out, loopback.

@@ -48,7 +48,7 @@ type Relay struct {
 func relayOf(r sending.Relay) Relay {
 	out := Relay{
 		ID: idOf(r.ID), Name: r.Name, Host: r.Host, Port: r.Port, Security: string(r.Security), Username: r.Username,
-		MaxConnections: r.MaxConnections, Envelope: r.Envelope, EgressIPs: egress(r), Weight: r.Weight, VerifyTLS: r.VerifyTLS,
+		MaxConnections: r.MaxConnections, Envelope: r.Envelope, EgressIPs: r.Egress(), Weight: r.Weight, VerifyTLS: r.VerifyTLS,
 		State: string(r.State), StateReason: r.Reason, CreatedAt: at(r.CreatedAt),
 	}
 	if r.State == sending.Resting {
@@ -56,13 +56,6 @@ func relayOf(r sending.Relay) Relay {
 	}
 	return out
 }
-
-func egress(r sending.Relay) []string {
-	ips := []string{}
-	_ = json.Unmarshal([]byte(r.EgressIPs), &ips) // written by CreateRelay
-	return ips
-}
-
 func (b *NewRelay) relay() sending.Relay {
 	return sending.Relay{
 		Name: b.Name, Host: b.Host, Port: b.Port, Security: smtp.Security(b.Security),

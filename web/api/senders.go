@@ -65,7 +65,7 @@ func egressIPs(ctx context.Context, s *sending.Store) ([]string, error) {
 	var ips []string
 	seen := map[string]bool{}
 	for _, r := range relays {
-		for _, ip := range egress(r) {
+		for _, ip := range r.Egress() {
 			if !seen[ip] {
 				seen[ip] = true
 				ips = append(ips, ip)

@@ -122,7 +122,7 @@ func (d *door) mail(ctx context.Context, tx *database.Tx, campaigns *campaign.St
 	if err != nil {
 		return 0, err
 	}
-	if _, err := campaigns.Launch(ctx, tx, c.ID, time.Time{}, campaign.Canary{}); err != nil {
+	if _, err := campaigns.Launch(ctx, tx, c.ID, time.Time{}, campaign.Canary{}, campaign.Clearance{}); err != nil {
 		return 0, err
 	}
 	_, err = tx.Exec(ctx, `INSERT INTO deliveries (campaign_id, subscriber_id, status, wait, lane, rank, not_before, batch_id, lists, run, attempts, doubts,

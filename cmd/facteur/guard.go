@@ -1,0 +1,35 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"facteur/internal/address"
+	"facteur/preflight"
+	"facteur/preflight/inspect"
+	"facteur/sending"
+	"facteur/sending/doctor"
+	"facteur/worker"
+)
+
+// guard lets no campaign go that the preflight finds errors in.
+func (a *App) guard(composer *worker.Composer, senders *sending.Store, dns *address.Resolver) error {
+	physician, err := doctor.New(doctor.Options{DNS: a.config.DNS, HELO: a.config.HELO})
+	if err != nil {
+		return fmt.Errorf("FACTEUR_DNS: %w", err)
+	}
+	var words []inspect.Word
+	if name := a.config.SpamWords; name != "" {
+		text, err := os.ReadFile(name)
+		if err == nil {
+			words, err = inspect.ParseWords(string(text))
+		}
+		if err != nil {
+			return fmt.Errorf("FACTEUR_SPAM_WORDS: %w", err)
+		}
+	}
+	a.campaigns.Guard(preflight.New(preflight.Options{
+		Campaigns: a.campaigns, Senders: senders, DNS: dns, Doctor: physician, PublicURL: a.config.PublicURL, Words: words, Spamd: a.config.Spamd, Compose: composer.Sample,
+	}))
+	return nil
+}

@@ -1,0 +1,40 @@
+package preflight
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"facteur/campaign"
+	"facteur/preflight/inspect"
+)
+
+// spamTime is how long SpamAssassin may think.
+const spamTime = 10 * time.Second
+
+// spam asks SpamAssassin, if there is one.
+func (p *Preflight) spam(ctx context.Context, s *subject, r *campaign.Report) error {
+	if p.opt.Spamd == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, spamTime)
+	defer cancel()
+	for _, m := range s.messages {
+		says, err := inspect.Spamd(ctx, p.opt.Spamd, m.raw)
+		if err != nil {
+			r.Add(campaign.Finding{Code: "spam_unknown", Severity: campaign.Info, Message: "SpamAssassin does not answer: " + err.Error(), Fix: "Look at FACTEUR_SPAMD and at spamd."})
+			continue
+		}
+		if r.Spam == nil || says.Score > r.Spam.Score {
+			r.Spam = &campaign.Spam{Score: says.Score, Threshold: says.Threshold, Rules: says.Rules}
+		}
+		if says.Score >= says.Threshold {
+			r.Add(campaign.Finding{
+				Code: "spam_score", Severity: campaign.Warning, Where: m.locale, Message: fmt.Sprintf("SpamAssassin gives it %.1f points and calls mail from %.1f on spam: %s", says.Score, says.Threshold, strings.Join(says.Rules, ", ")),
+				Fix: "Read the rules that weigh most: they name what SpamAssassin minds.",
+			})
+		}
+	}
+	return nil
+}
