@@ -60,5 +60,6 @@ func Parts() []Part {
 		programPart(Part{Name: "postfix", Title: "Postfix", Packages: []string{"postfix"}, Variable: "FACTEUR_TEST_POSTFIX"}, FindPostfix),
 		programPart(Part{Name: "dovecot", Title: "Dovecot", Packages: []string{"dovecot-core", "dovecot-imapd"}, Variable: "FACTEUR_TEST_DOVECOT"}, FindDovecot),
 		programPart(Part{Name: "chromium", Title: "Chromium", Packages: []string{"chromium", "fonts-dejavu-core"}, Variable: "FACTEUR_TEST_CHROMIUM"}, FindChromium),
+		programPart(Part{Name: "spamd", Title: "SpamAssassin", Packages: []string{"spamassassin", "spamd"}, Variable: "FACTEUR_TEST_SPAMD"}, FindSpamd),
 	}
 }
