@@ -64,5 +64,6 @@ func Parts() []Part {
 			return v.OpenDKIM, err
 		}),
 		programPart(Part{Name: "chromium", Title: "Chromium", Packages: []string{"chromium", "fonts-dejavu-core"}, Variable: "FACTEUR_TEST_CHROMIUM"}, FindChromium),
+		programPart(Part{Name: "spamd", Title: "SpamAssassin", Packages: []string{"spamassassin", "spamd"}, Variable: "FACTEUR_TEST_SPAMD"}, FindSpamd),
 	}
 }

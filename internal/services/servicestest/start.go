@@ -54,6 +54,15 @@ func Postfix(t testing.TB, options services.PostfixOptions) *services.Postfix {
 	return server
 }
 
+// Spamd starts a spamd that is stopped when the test ends. Where it is not
+// installed the test is skipped, or fails if CI=true.
+func Spamd(t testing.TB) *services.Spamd {
+	t.Helper()
+	server, err := services.StartSpamd(t.Context(), services.SpamdOptions{})
+	keep(t, server, err, "skipped: needs spamd; apt-get install spamassassin spamd")
+	return server
+}
+
 // Chromium is the path of the browser. Where it is not installed the test is
 // skipped, or fails if CI=true.
 func Chromium(t testing.TB) string {
