@@ -21,17 +21,21 @@ func (p *Preflight) spam(ctx context.Context, s *subject, r *campaign.Report) er
 	ctx, cancel := context.WithTimeout(ctx, spamTime)
 	defer cancel()
 	for _, m := range s.messages {
-		says, err := inspect.Spamd(ctx, p.opt.Spamd, m.raw)
+		says, err := inspect.Spamd{Addr: p.opt.Spamd}.Ask(ctx, m.raw)
 		if err != nil {
 			r.Add(campaign.Finding{Code: "spam_unknown", Severity: campaign.Info, Message: "SpamAssassin does not answer: " + err.Error(), Fix: "Look at FACTEUR_SPAMD and at spamd."})
 			continue
 		}
+		rules := []string{}
+		for _, rule := range says.Rules {
+			rules = append(rules, fmt.Sprintf("%s %+.1f", rule.Name, rule.Score))
+		}
 		if r.Spam == nil || says.Score > r.Spam.Score {
-			r.Spam = &campaign.Spam{Score: says.Score, Threshold: says.Threshold, Rules: says.Rules}
+			r.Spam = &campaign.Spam{Score: says.Score, Threshold: says.Threshold, Rules: rules}
 		}
 		if says.Score >= says.Threshold {
 			r.Add(campaign.Finding{
-				Code: "spam_score", Severity: campaign.Warning, Where: m.locale, Message: fmt.Sprintf("SpamAssassin gives it %.1f points and calls mail from %.1f on spam: %s", says.Score, says.Threshold, strings.Join(says.Rules, ", ")),
+				Code: "spam_score", Severity: campaign.Warning, Where: m.locale, Message: fmt.Sprintf("SpamAssassin gives it %.1f points and calls mail from %.1f on spam: %s", says.Score, says.Threshold, strings.Join(rules, ", ")),
 				Fix: "Read the rules that weigh most: they name what SpamAssassin minds.",
 			})
 		}

@@ -77,6 +77,20 @@ func ParseConfirmToken(k *keyring.Keyring, token string) (Request, error) {
 // AccessFor is how long a link to a person's preferences and data is good.
 const AccessFor = time.Hour
 
+// FileToken names a campaign's file in the link to it.
+func FileToken(k *keyring.Keyring, fileID int64) string {
+	return k.Token(keyring.File, numbers(fileID))
+}
+
+// ParseFileToken is the file that a link names; [keyring.ErrInvalid] for what we did not sign.
+func ParseFileToken(k *keyring.Keyring, token string) (fileID int64, err error) {
+	payload, err := k.OpenToken(keyring.File, token)
+	if err != nil || len(payload) != 8 {
+		return 0, keyring.ErrInvalid
+	}
+	return number(payload), nil
+}
+
 // AccessToken is the signed token of a fresh link to a person's preferences
 // and data, sent to their address when they ask for it.
 func AccessToken(k *keyring.Keyring, subscriberID int64, madeAt time.Time) string {

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/bits"
@@ -117,12 +118,20 @@ func (c *Composer) compile(ctx context.Context, v campaign.Version) (*compositio
 		made.headers = append(made.headers, unsubscribe.NewHeaders(l.ID, l.Name, v.Sender.Domain, v.CampaignID, v.Sender.ID, complaints))
 	}
 	boundary := "=_" + strconv.FormatInt(v.CampaignID, 36) + "_" + strconv.FormatInt(v.Number, 36)
-	made.message, err = content.Compile(content.Source{Subject: v.Subject, HTML: v.HTML, Text: v.Text}, campaign.Frame(v.Sender, boundary))
+	enclosed, err := c.campaigns.Enclosures(ctx, v.CampaignID)
+	if err != nil {
+		return nil, err
+	}
+	frame := campaign.Frame(v.Sender, boundary)
+	frame.Enclosures = enclosed
+	made.message, err = content.Compile(content.Source{Subject: v.Subject, HTML: v.HTML, Text: v.Text}, frame)
 	if err != nil {
 		return nil, fmt.Errorf("compile campaign %d: %w", v.CampaignID, err)
 	}
 	for locale, t := range v.Translations {
-		m, err := content.Compile(content.Source{Subject: t.Subject, HTML: t.HTML, Text: t.Text}, campaign.TranslatedFrame(v.Sender, boundary, locale))
+		frame := campaign.TranslatedFrame(v.Sender, boundary, locale)
+		frame.Enclosures = enclosed
+		m, err := content.Compile(content.Source{Subject: t.Subject, HTML: t.HTML, Text: t.Text}, frame)
 		if err != nil {
 			return nil, fmt.Errorf("compile campaign %d in %s: %w", v.CampaignID, locale, err)
 		}
@@ -273,5 +282,20 @@ func (c *Composer) Web(ctx context.Context, ref unsubscribe.Reference) ([]byte, 
 	}
 	var s scratch
 	c.recipient(&s, made, ref, &p, p.Email, d.Lists, time.UnixMilli(d.FirstAt))
-	return made.in(p.Locale).AppendHTML(nil, &s.Recipient)
+	page, err := made.in(p.Locale).AppendHTML(nil, &s.Recipient)
+	if err != nil {
+		return nil, err
+	}
+	return c.unclosed(ctx, cam.ID, page)
+}
+
+// unclosed lets a page show pictures from here that a mail brings along.
+func (c *Composer) unclosed(ctx context.Context, campaignID int64, page []byte) ([]byte, error) {
+	files, err := c.campaigns.Files(ctx, campaignID)
+	for _, f := range files {
+		if f.Placed == campaign.Inline {
+			page = bytes.ReplaceAll(page, []byte("cid:"+f.Name), []byte(c.publicURL+"/f/"+unsubscribe.FileToken(c.keys, f.ID)))
+		}
+	}
+	return page, err
 }

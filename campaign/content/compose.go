@@ -16,6 +16,7 @@ type layout struct {
 	beforeText    []byte // Content-Type, after the person's own headers
 	beforeHTML    []byte
 	end           []byte
+	closed        bool // end is needed though there is no HTML
 }
 
 const (
@@ -47,6 +48,9 @@ func (m *Message) lay(f Frame) layout {
 		l.beforeText = []byte("Content-Type: multipart/alternative;\r\n boundary=\"" + f.Boundary + "\"\r\n\r\n" + begin + "\r\n" + textHeader)
 		l.beforeHTML = []byte("\r\n" + begin + "\r\n" + htmlHeader)
 		l.end = []byte("\r\n" + begin + "--\r\n")
+	}
+	if len(f.Enclosures) > 0 {
+		l.enclose(f.Enclosures, f.Boundary, m.html != nil)
 	}
 	return l
 }
@@ -82,7 +86,7 @@ func (m *Message) Append(dst []byte, person *Recipient) ([]byte, error) {
 			return dst, err
 		}
 	}
-	if m.html == nil && bytes.HasSuffix(out, m.layout.end) {
+	if m.html == nil && !m.layout.closed && bytes.HasSuffix(out, m.layout.end) {
 		return out, nil
 	}
 	return append(out, m.layout.end...), nil

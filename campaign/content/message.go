@@ -28,7 +28,8 @@ type Frame struct {
 	ReplyTo       Address // zero: no Reply-To
 	PostalAddress string  // may have several lines; empty: none is added
 	Boundary      string  // 1 to 70 characters of RFC 2046 5.1.1; may occur in the content
-	Footer        string  // words of the link that is added where a part shows none; empty: Unsubscribe
+	Enclosures    []Enclosure
+	Footer        string // words of the link that is added where a part shows none; empty: Unsubscribe
 }
 
 // Recipient is what differs from message to message. Append does not keep it, and nothing may

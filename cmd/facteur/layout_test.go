@@ -55,6 +55,10 @@ var arrows = map[string][]string{
 		"campaign/content", "internal/database", "internal/journal", "sending", "subscribers", "subscribers/consent", "subscribers/segment", "throttle",
 	},
 
+	"preflight/inspect": {},
+	"preflight": {
+		"campaign", "campaign/content", "internal/address", "preflight/inspect", "sending", "sending/doctor", "subscribers",
+	},
 	"feedback/parse":    {"sending/reply"},
 	"feedback/provider": {"feedback/parse", "sending/reply"},
 	"feedback/inbound":  {},
@@ -78,7 +82,7 @@ var arrows = map[string][]string{
 	"web": {"access", "web/api", "web/call", "web/recipient"},
 
 	"cmd/facteur": {
-		"access", "campaign", "feedback", "feedback/inbound", "feedback/parse", "feedback/provider", "internal/address", "internal/database", "internal/journal", "internal/keyring", "migrations", "sending", "sending/sandbox", "sending/smtp", "subscribers", "subscribers/consent",
+		"access", "campaign", "feedback", "feedback/inbound", "feedback/parse", "feedback/provider", "internal/address", "internal/database", "internal/journal", "internal/keyring", "migrations", "preflight", "preflight/inspect", "sending", "sending/doctor", "sending/sandbox", "sending/smtp", "subscribers", "subscribers/consent",
 		"subscribers/hygiene", "throttle", "unsubscribe", "web", "web/api", "web/call", "web/client", "web/inbox", "web/recipient", "worker",
 	},
 
@@ -134,7 +138,7 @@ var owners = map[string]string{
 	"wordings": "subscribers", "signups": "subscribers", "signup_counts": "subscribers", "invitations": "subscribers", "tombstones": "subscribers", "leavings": "subscribers",
 	"refusals": "subscribers", "hygiene_reports": "subscribers", "mail_domains": "subscribers", "retention": "subscribers",
 	"consents": "subscribers/consent", "statements": "subscribers/consent", "evidences": "subscribers/consent", "unsealed": "subscribers/consent", "seals": "subscribers/consent",
-	"dkim_keys": "sending", "relays": "sending", "domains": "sending", "senders": "sending", "letters": "sending",
+	"dkim_keys": "sending", "files": "campaign", "preflights": "campaign", "relays": "sending", "domains": "sending", "senders": "sending", "letters": "sending",
 	"feedback": "feedback", "feedback_hooks": "feedback",
 	"rates": "throttle", "external_rates": "throttle",
 	"limits": "throttle", "lanes": "throttle", "lane_minutes": "throttle", "begun_minutes": "throttle", "warmup_days": "throttle", "breakers": "throttle", "slowdowns": "throttle", "recipient_domains": "throttle",

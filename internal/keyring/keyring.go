@@ -44,6 +44,7 @@ const (
 	View    Purpose = "view"    // the web version of a mail
 	Confirm Purpose = "confirm" // the yes of a double opt-in
 	Access  Purpose = "access"  // a person's preferences and data, for an hour
+	File    Purpose = "file"    // a hosted file of a campaign
 
 	LeaveMail  Purpose = "leave_mail" // the address of a mailto unsubscribe
 	Complaints Purpose = "complaints" // the address that providers send complaints to
@@ -51,7 +52,7 @@ const (
 )
 
 func purposes() []Purpose {
-	return []Purpose{Leave, Return, Message, View, Confirm, Access, LeaveMail, Complaints, Probe}
+	return []Purpose{Leave, Return, Message, View, Confirm, Access, File, LeaveMail, Complaints, Probe}
 }
 
 const tagSize = 16

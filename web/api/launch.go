@@ -1,11 +1,14 @@
 package api
 
 import (
+	"context"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"time"
 
 	"facteur/campaign"
+	"facteur/internal/database"
 )
 
 // Launch says when and how a campaign starts.

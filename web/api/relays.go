@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"facteur/internal/address"
@@ -56,6 +55,7 @@ func relayOf(r sending.Relay) Relay {
 	}
 	return out
 }
+
 func (b *NewRelay) relay() sending.Relay {
 	return sending.Relay{
 		Name: b.Name, Host: b.Host, Port: b.Port, Security: smtp.Security(b.Security),

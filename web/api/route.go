@@ -51,7 +51,7 @@ func (r route) operation(api huma.API) huma.Operation {
 
 // streams tells that the body is too large to be read before the handler.
 func (r route) streams() bool {
-	return strings.HasSuffix(r.path, "/imports") || strings.HasSuffix(r.path, "/suppressions/import") || r.path == "/feedback/messages"
+	return strings.HasSuffix(r.path, "/imports") || r.method == http.MethodPost && strings.HasSuffix(r.path, "/files") || strings.HasSuffix(r.path, "/suppressions/import") || r.path == "/feedback/messages"
 }
 
 // read registers a call without an Idempotency-Key: one that changes nothing,

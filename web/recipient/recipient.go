@@ -62,6 +62,7 @@ func New(opt Options) http.Handler {
 		"GET /u/{token}":  d.open,
 		"POST /u/{token}": d.leave,
 		"GET /w/{token}":  d.webVersion,
+		"GET /f/{token}":  d.file,
 
 		"GET /subscribe/{list}":  d.form,
 		"POST /subscribe/{list}": d.subscribe,
