@@ -50,13 +50,13 @@ func Message(raw []byte, c Context) ([]Finding, error) {
 		i.lines, i.headers, i.structure, // wellformed.go
 		i.sender, i.relays, i.listHeaders, // sender.go
 		i.subject, i.tone, i.leftovers, // wording.go
-		i.spamWords,               // words.go
-		i.leaving, i.contact,      // leaving.go
-		i.textPart, i.preheader,   // text.go
-		i.markup, i.width,         // markup.go
-		i.hiddenText,              // look.go
-		i.images, i.balance,       // images.go
-		i.links, i.attachments,    // links.go, attachments.go
+		i.spamWords,          // words.go
+		i.leaving, i.contact, // leaving.go
+		i.textPart, i.preheader, // text.go
+		i.markup, i.width, // markup.go
+		i.hiddenText,        // look.go
+		i.images, i.balance, // images.go
+		i.links, i.attachments, // links.go, attachments.go
 	} {
 		check()
 	}
