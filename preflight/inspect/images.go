@@ -97,13 +97,13 @@ func dataSize(src string) int {
 }
 
 // The balance: below enoughText letters of text of one's own, images may take
-// up to four times its place (letters of 16 px cover about 130 pixels each);
+// up to six times its place (letters of 16 px cover about 130 pixels each);
 // with more text, filters do not mind images.
 const (
 	enoughText  = 500
 	noText      = 80
 	letterArea  = 130
-	imageShare  = 4
+	imageShare  = 6
 	unknownArea = 600 * 200
 	smallArea   = 200 * 100 // a logo
 )
@@ -136,6 +136,7 @@ func (i *inspection) balance() {
 // imageArea is about how many pixels an image takes.
 func imageArea(e *element) float64 {
 	width, wide := e.width()
+	width = min(width, maxWidth)
 	height, high := e.height()
 	if !wide && strings.HasSuffix(firstOf(e.style["width"], e.attr("width")), "%") {
 		width, wide = 600, true

@@ -134,6 +134,7 @@ func (i *inspection) contact() {
 		}
 		return
 	}
+	body = ends(body)
 	if looksPostal(body) {
 		return
 	}
@@ -162,6 +163,15 @@ func showsAddress(body, address string) bool {
 		}
 	}
 	return true
+}
+
+// ends are the beginning and the end of a long text, where senders say who they are.
+func ends(text string) string {
+	const each = 20_000
+	if len(text) <= 2*each {
+		return text
+	}
+	return strings.ToValidUTF8(text[:each]+"\n"+text[len(text)-each:], "")
 }
 
 func looksPostal(body string) bool {

@@ -3,6 +3,7 @@ package inspect
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"net"
 	"net/textproto"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -155,8 +157,10 @@ func (o Opinion) Findings() []Finding {
 	case o.Score >= o.Threshold-2:
 		severity = Warning
 	}
+	heavy := slices.Clone(o.Rules)
+	slices.SortStableFunc(heavy, func(a, b Rule) int { return cmp.Compare(b.Score, a.Score) })
 	var places []string
-	for _, r := range o.Rules {
+	for _, r := range heavy {
 		if r.Score >= 0.1 {
 			places = append(places, fmt.Sprintf("%s (%g)", r.Name, r.Score))
 		}

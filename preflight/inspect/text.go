@@ -63,7 +63,7 @@ func (i *inspection) preheader() {
 		first += line
 		n += letters(line)
 	}
-	if webVersions.MatchString(first) || n < 15 {
-		i.add("preheader_missing", Info, "the inbox will show this beside the subject", "HTML: "+excerpt(first))
+	if first = excerpt(first); webVersions.MatchString(first) || n < 15 {
+		i.add("preheader_missing", Info, "the inbox will show this beside the subject", "HTML: "+first)
 	}
 }

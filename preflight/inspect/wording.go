@@ -183,9 +183,9 @@ func (i *inspection) leftovers() {
 	if len(places) > 0 {
 		i.add("template_left", Error, count(len(places), "variable of a template was", "variables of a template were")+" not filled in", places...)
 	}
-	for where, text := range map[string]string{"Subject": i.get("Subject"), i.bodyPlace(): i.body()} {
-		if found := greetings.FindString(text); found != "" {
-			i.add("greeting_empty", Warning, "the greeting has no name", where+": "+excerpt(found))
+	for _, at := range [][2]string{{"Subject", i.get("Subject")}, {i.bodyPlace(), i.body()}} {
+		if found := greetings.FindString(at[1]); found != "" {
+			i.add("greeting_empty", Warning, "the greeting has no name", at[0]+": "+excerpt(found))
 		}
 	}
 }
