@@ -196,3 +196,23 @@ func (s *Store) Kept(ctx context.Context, id int64) (r Report, acknowledged []st
 	}
 	return r, acknowledged, errors.Join(json.Unmarshal([]byte(row.Report), &r), json.Unmarshal([]byte(row.Acknowledged), &acknowledged))
 }
+
+// Started is told of a campaign that begins, in the transaction of its start.
+type Started func(ctx context.Context, tx *database.Tx, c Campaign) error
+
+// AlsoStart lets somebody be told of campaigns that begin; before anything runs.
+func (s *Store) AlsoStart(f Started) { s.started = append(s.started, f) }
+
+// begin lets a campaign go for the first time.
+func (s *Store) begin(ctx context.Context, tx *database.Tx, id int64, verb string) (Campaign, error) {
+	c, err := s.move(ctx, tx, id, Sending, verb, "")
+	if err != nil {
+		return Campaign{}, err
+	}
+	for _, f := range s.started {
+		if err := f(ctx, tx, c); err != nil {
+			return Campaign{}, fmt.Errorf("start campaign %d: %w", id, err)
+		}
+	}
+	return c, nil
+}

@@ -71,6 +71,9 @@ func (s *Store) Launch(ctx context.Context, tx *database.Tx, id int64, at time.T
 	if err != nil {
 		return Campaign{}, fmt.Errorf("launch campaign %d: %w", id, err)
 	}
+	if next == Sending {
+		return s.begin(ctx, tx, id, "launch")
+	}
 	return s.move(ctx, tx, id, next, "launch", "")
 }
 

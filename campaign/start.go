@@ -81,7 +81,7 @@ func (s *Store) startChecked(ctx context.Context, tx *database.Tx, c Campaign, r
 		}
 	}
 	if len(unmet) == 0 {
-		_, err := s.move(ctx, tx, c.ID, Sending, "start", "")
+		_, err := s.begin(ctx, tx, c.ID, "start")
 		return err
 	}
 	refused := &Refused{unmet}

@@ -22,6 +22,7 @@ type Store struct {
 	erasers []Eraser
 	alarmed []Alarmed
 	gate    Gate // nil: none
+	started []Started
 	zones   *zones
 }
 
@@ -46,6 +47,9 @@ func (s *Store) Sender(ctx context.Context, id int64) (sending.Sender, error) {
 func (s *Store) Domain(ctx context.Context, v sending.Sender) (sending.Domain, error) {
 	return s.senders.Domain(ctx, v.DomainID)
 }
+
+// NewID is an id that nothing has yet.
+func (s *Store) NewID() int64 { return s.db.NewID() }
 
 // Now is the database's clock.
 func (s *Store) Now() time.Time { return s.db.Now() }

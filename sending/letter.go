@@ -43,6 +43,7 @@ const (
 	AccessLetter       = "access"       // a fresh link to one's preferences
 	ProbeLetter        = "probe"        // to ourselves, to see whether mail comes home
 	AlarmLetter        = "alarm"        // tells the operators
+	SeedLetter         = "seed"         // a copy of a campaign to an address of our own
 )
 
 // WriteLetter adds a letter; the urgent queue takes it from there. The

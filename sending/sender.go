@@ -2,6 +2,7 @@ package sending
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -23,6 +24,8 @@ type Sender struct {
 	PostalAddress string  `json:"postal_address"`
 	RelayIDs      []int64 `json:"relay_ids"`
 	CreatedAt     int64   `json:"created_at"`
+	// Seeds are addresses of our own that get a copy of each campaign.
+	Seeds []string `json:"seeds,omitempty"`
 }
 
 type senderRow struct {
@@ -36,7 +39,11 @@ type senderRow struct {
 	PostalAddress string `db:"postal_address"`
 	RelayIDs      string `db:"relay_ids"`
 	CreatedAt     int64  `db:"created_at"`
+	Seeds         string `db:"seeds"`
 }
+
+// mostSeeds bounds the copies of a campaign.
+const mostSeeds = 20
 
 // CreateSender adds a sender. Its domain must have been created, and its
 // postal address is obligatory: it stands in every mail.
@@ -74,17 +81,29 @@ func (s *Store) CreateSender(ctx context.Context, tx *database.Tx, v Sender) (Se
 			return Sender{}, invalid("relay_ids", "relay %d: %v", id, errors.Unwrap(err))
 		}
 	}
+	if len(v.Seeds) > mostSeeds {
+		return Sender{}, invalid("seeds", "%d addresses: at most %d", len(v.Seeds), mostSeeds)
+	}
+	for _, seed := range v.Seeds {
+		if _, err := address.Parse(seed); err != nil {
+			return Sender{}, invalid("seeds", "%v", err)
+		}
+	}
+	seeds, err := json.Marshal(append([]string{}, v.Seeds...))
+	if err != nil {
+		return Sender{}, err
+	}
 	v.ID, v.CreatedAt, v.FromEmail = s.db.NewID(), s.db.Now().UnixMilli(), from.Wire()
 	v.DomainID, v.Domain, v.ReturnPath = d.ID, d.Name, d.ReturnPath
-	_, err = tx.Exec(ctx, `INSERT INTO senders (id, domain_id, from_email, from_name, reply_to, postal_address, relay_ids, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-		v.ID, v.DomainID, v.FromEmail, v.FromName, v.ReplyTo, v.PostalAddress, database.FormatIDs(v.RelayIDs), v.CreatedAt)
+	_, err = tx.Exec(ctx, `INSERT INTO senders (id, domain_id, from_email, from_name, reply_to, postal_address, relay_ids, created_at, seeds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		v.ID, v.DomainID, v.FromEmail, v.FromName, v.ReplyTo, v.PostalAddress, database.FormatIDs(v.RelayIDs), v.CreatedAt, string(seeds))
 	if err != nil {
 		return Sender{}, err
 	}
 	return v, journal.Write(ctx, tx, "create", "sender", v.ID, map[string]any{"domain": v.Domain})
 }
 
-const senderQuery = `SELECT s.id, s.domain_id, d.name, d.return_path, s.from_email, s.from_name, s.reply_to, s.postal_address, s.relay_ids, s.created_at
+const senderQuery = `SELECT s.id, s.domain_id, d.name, d.return_path, s.from_email, s.from_name, s.reply_to, s.postal_address, s.relay_ids, s.created_at, s.seeds
 	FROM senders s JOIN domains d ON d.id = s.domain_id `
 
 // Sender finds a sender by id.
@@ -120,6 +139,9 @@ func (r senderRow) sender() (Sender, error) {
 	var err error
 	if v.RelayIDs, err = database.ParseIDs(r.RelayIDs); err != nil {
 		return v, fmt.Errorf("sender %d: relay_ids: %w", r.ID, err)
+	}
+	if err := json.Unmarshal([]byte(r.Seeds), &v.Seeds); err != nil {
+		return v, fmt.Errorf("sender %d: seeds: %w", r.ID, err)
 	}
 	return v, nil
 }

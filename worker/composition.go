@@ -13,6 +13,7 @@ import (
 	"facteur/campaign"
 	"facteur/campaign/content"
 	"facteur/internal/address"
+	"facteur/internal/database"
 	"facteur/internal/keyring"
 	"facteur/sending"
 	"facteur/subscribers"
@@ -25,6 +26,7 @@ type Composer struct {
 	people    *subscribers.Store
 	keys      *keyring.Keyring
 	publicURL string
+	senders   *sending.Store
 	signers   *sending.Signers
 	scratch   sync.Pool // of *scratch
 
@@ -70,8 +72,8 @@ const compositionAge = time.Hour
 const maxCompositions = 32
 
 // NewComposer links mails to publicURL, which has no slash at its end.
-func NewComposer(campaigns *campaign.Store, people *subscribers.Store, keys *keyring.Keyring, signers *sending.Signers, publicURL string) *Composer {
-	return &Composer{signers: signers, campaigns: campaigns, people: people, keys: keys, publicURL: publicURL, scratch: sync.Pool{New: func() any { return &scratch{} }}, recent: map[[2]int64]*composition{}}
+func NewComposer(campaigns *campaign.Store, people *subscribers.Store, keys *keyring.Keyring, senders *sending.Store, publicURL string) *Composer {
+	return &Composer{senders: senders, signers: sending.NewSigners(senders), campaigns: campaigns, people: people, keys: keys, publicURL: publicURL, scratch: sync.Pool{New: func() any { return &scratch{} }}, recent: map[[2]int64]*composition{}}
 }
 
 // of is the composition of a campaign's frozen version.
@@ -182,14 +184,43 @@ func (c *Composer) Test(ctx context.Context, cam campaign.Campaign, to string, s
 	if err != nil {
 		return nil, err
 	}
-	v := made.version
+	return c.letter(made, cam.ID, &p, to, letterID)
+}
+
+// Seed writes the copies of a campaign that begins for addresses of our own; a
+// [campaign.Started].
+func (c *Composer) Seed(ctx context.Context, tx *database.Tx, cam campaign.Campaign) error {
+	sender, err := c.campaigns.With(tx).Sender(ctx, cam.SenderID)
+	if err != nil {
+		return err
+	}
+	for _, to := range sender.Seeds {
+		id := c.campaigns.NewID()
+		made, p, err := c.draft(ctx, cam, 0)
+		if err != nil {
+			return err
+		}
+		message, err := c.letter(made, cam.ID, &p, to, id)
+		if err != nil {
+			return err
+		}
+		l := sending.Letter{ID: id, Kind: sending.SeedLetter, CampaignID: cam.ID, SenderID: cam.SenderID, Email: to, Message: string(message)}
+		if err := c.senders.WriteLetter(ctx, tx, l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// letter is a campaign's mail for an address outside its run.
+func (c *Composer) letter(made *composition, campaignID int64, p *subscribers.Subscriber, to string, letterID int64) ([]byte, error) {
 	a, err := address.Parse(to)
 	if err != nil {
 		return nil, err
 	}
 	var s scratch
-	c.recipient(&s, made, unsubscribe.Reference{CampaignID: cam.ID, SubscriberID: subscriberID}, &p, a.Wire(), 1, time.Now())
-	s.MessageID = unsubscribe.Reference{SubscriberID: letterID}.MessageID(c.keys, v.Sender.Domain)
+	c.recipient(&s, made, unsubscribe.Reference{CampaignID: campaignID, SubscriberID: p.ID}, p, a.Wire(), 1, c.campaigns.Now())
+	s.MessageID = unsubscribe.Reference{SubscriberID: letterID}.MessageID(c.keys, made.version.Sender.Domain)
 	return made.in(p.Locale).Append(nil, &s.Recipient)
 }
 

@@ -41,6 +41,7 @@ type engine struct {
 	embedded  *worker.Embedded
 	redis     redis.UniversalClient
 	worker    *worker.Worker
+	composer  *worker.Composer
 	scheduler *campaign.Scheduler
 	stop      func()
 }
@@ -74,9 +75,10 @@ func start(t testing.TB, db *database.DB) *engine {
 	e.scheduler = campaign.NewScheduler(e.campaigns, e.process, e.queue, quick, log)
 	e.feedback = feedback.NewProcessor(feedback.Options{DB: db, Keys: keys, People: e.people, Campaigns: e.campaigns, Sending: e.senders, Pace: e.pace, Noes: e.noes, Log: log})
 	e.keys = keys
+	e.composer = worker.NewComposer(e.campaigns, e.people, keys, e.senders, "http://127.0.0.1:8080")
 	e.worker = worker.New(worker.Options{
 		Feedback: e.feedback, DB: db, Process: e.process, Redis: e.redis, Campaigns: e.campaigns, People: e.people, Senders: e.senders, Pace: e.pace,
-		Composer: worker.NewComposer(e.campaigns, e.people, keys, sending.NewSigners(e.senders), "http://127.0.0.1:8080"), Noes: e.noes, Patience: quick,
+		Composer: e.composer, Noes: e.noes, Patience: quick,
 		Timeouts: smtp.Timeouts{Connect: 5 * time.Second, Command: 5 * time.Second, FinalDot: quick.FinalDot}, OnFinished: e.scheduler.Nudge, Log: log,
 	})
 	if err := e.worker.Start(); err != nil {

@@ -253,7 +253,7 @@ func (a *App) wire(ctx context.Context) error {
 	}
 	a.campaigns = campaign.NewStore(a.db, a.people, senders, pace).Capped(often)
 	noes := subscribers.NewNoes(a.people)
-	composer := worker.NewComposer(a.campaigns, a.people, keys, sending.NewSigners(senders), a.config.PublicURL)
+	composer := worker.NewComposer(a.campaigns, a.people, keys, senders, a.config.PublicURL)
 	queue := worker.NewQueue(a.redis)
 	a.scheduler = campaign.NewScheduler(a.campaigns, a.process, queue, a.config.patience(), a.log)
 	a.importer = subscribers.NewImporter(a.db, a.people, filepath.Join(a.config.DataDir, "imports"), a.log)

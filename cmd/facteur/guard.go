@@ -28,6 +28,7 @@ func (a *App) guard(composer *worker.Composer, senders *sending.Store, dns *addr
 			return fmt.Errorf("FACTEUR_SPAM_WORDS: %w", err)
 		}
 	}
+	a.campaigns.AlsoStart(composer.Seed)
 	a.campaigns.Guard(preflight.New(preflight.Options{
 		Campaigns: a.campaigns, Senders: senders, DNS: dns, Doctor: physician, PublicURL: a.config.PublicURL, Words: words, Spamd: a.config.Spamd, Compose: composer.Sample,
 	}))

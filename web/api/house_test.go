@@ -69,7 +69,7 @@ func newHouse(t testing.TB, db *database.DB, change ...func(*api.Options)) *hous
 	if err != nil {
 		t.Fatal(err)
 	}
-	composer := worker.NewComposer(h.campaigns, h.people, keys, sending.NewSigners(h.sending), "https://mail.example.com")
+	composer := worker.NewComposer(h.campaigns, h.people, keys, h.sending, "https://mail.example.com")
 	h.examiner = subscribers.NewExaminer(db, h.people, h.campaigns.SentTo, h.campaigns.Erase, nil, nil, log)
 	opt := api.Options{
 		Greeter: subscribers.NewGreeter(db, h.people, h.scribe, limits, nil, log), Examiner: h.examiner, Keys: keys, Preview: composer.Preview, LedgerDuty: "ledger", RetentionDuty: "retention",

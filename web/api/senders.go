@@ -123,11 +123,12 @@ func (c *calls) domains(ctx context.Context, in *Paging) (Page[Domain], error) {
 
 // NewSender is as whom mail is to be sent.
 type NewSender struct {
-	FromEmail     string `json:"from_email" example:"news@example.com"`
-	FromName      string `json:"from_name,omitempty" maxLength:"200"`
-	ReplyTo       string `json:"reply_to,omitempty"`
-	PostalAddress string `json:"postal_address" maxLength:"1000" doc:"Stands at the bottom of every mail."`
-	RelayIDs      []ID   `json:"relay_ids" maxItems:"50"`
+	FromEmail     string   `json:"from_email" example:"news@example.com"`
+	FromName      string   `json:"from_name,omitempty" maxLength:"200"`
+	ReplyTo       string   `json:"reply_to,omitempty"`
+	PostalAddress string   `json:"postal_address" maxLength:"1000" doc:"Stands at the bottom of every mail."`
+	RelayIDs      []ID     `json:"relay_ids" maxItems:"50"`
+	Seeds         []string `json:"seeds,omitempty" maxItems:"20" doc:"Addresses of your own, at several providers, that get a copy of each campaign when it starts."`
 }
 
 // Sender is as whom mail is sent.
@@ -139,13 +140,14 @@ type Sender struct {
 	ReplyTo       string     `json:"reply_to"`
 	PostalAddress string     `json:"postal_address"`
 	RelayIDs      []ID       `json:"relay_ids"`
+	Seeds         []string   `json:"seeds"`
 	CreatedAt     *time.Time `json:"created_at"`
 }
 
 func senderOf(s sending.Sender) Sender {
 	return Sender{
 		ID: idOf(s.ID), DomainID: idOf(s.DomainID), FromEmail: s.FromEmail, FromName: s.FromName, ReplyTo: s.ReplyTo,
-		PostalAddress: s.PostalAddress, RelayIDs: idsOf(s.RelayIDs), CreatedAt: at(s.CreatedAt),
+		PostalAddress: s.PostalAddress, RelayIDs: idsOf(s.RelayIDs), Seeds: append([]string{}, s.Seeds...), CreatedAt: at(s.CreatedAt),
 	}
 }
 
@@ -153,7 +155,7 @@ func (c *calls) createSender(ctx context.Context, tx *database.Tx, in *struct{ B
 	b := in.Body
 	s, err := c.Sending.CreateSender(ctx, tx, sending.Sender{
 		FromEmail: b.FromEmail, FromName: b.FromName, ReplyTo: b.ReplyTo,
-		PostalAddress: b.PostalAddress, RelayIDs: ints(b.RelayIDs),
+		PostalAddress: b.PostalAddress, RelayIDs: ints(b.RelayIDs), Seeds: b.Seeds,
 	})
 	return senderOf(s), err
 }
