@@ -63,6 +63,7 @@ var arrows = map[string][]string{
 	"feedback/parse":    {"sending/reply"},
 	"feedback/provider": {"feedback/parse", "sending/reply"},
 	"feedback/inbound":  {},
+	"preflight/inspect": {},
 	"feedback": {
 		"campaign", "feedback/parse", "feedback/provider", "internal/address", "internal/database", "internal/journal", "internal/keyring", "sending", "sending/reply", "subscribers", "throttle", "unsubscribe",
 	},

@@ -59,7 +59,8 @@ func (i *inspection) inline(f *part) bool {
 	if strings.HasPrefix(f.media, "text/") && !f.kept && f.name == "" {
 		return true
 	}
-	return f.cid != "" && !f.kept && strings.HasPrefix(f.media, "image/")
+	shown := i.html != nil && strings.Contains(i.html.text, "cid:"+f.cid)
+	return f.cid != "" && (!f.kept || shown) && strings.HasPrefix(f.media, "image/")
 }
 
 // file judges a file by the ending of its name.

@@ -96,9 +96,9 @@ func dataSize(src string) int {
 	return len(body)
 }
 
-// The balance: below enoughText letters of text of one's own, images may take
-// up to six times its place (letters of 16 px cover about 130 pixels each);
-// with more text, filters do not mind images.
+// The balance: below enoughText letters of text of one's own, images beside the
+// first may take up to six times its place (letters of 16 px cover about 130
+// pixels each); with more text, filters do not mind images.
 const (
 	enoughText  = 500
 	noText      = 80
@@ -106,6 +106,7 @@ const (
 	imageShare  = 6
 	unknownArea = 600 * 200
 	smallArea   = 200 * 100 // a logo
+	heroArea    = 600 * 300 // one image above the text
 )
 
 // balance weighs images against text.
@@ -128,7 +129,7 @@ func (i *inspection) balance() {
 	case images == 0:
 	case text < noText:
 		i.add("image_only", Warning, "the message is in images alone", place)
-	case text < enoughText && area > float64(text*letterArea*imageShare):
+	case text < enoughText && area > float64(heroArea+text*letterArea*imageShare):
 		i.add("image_text_balance", Warning, fmt.Sprintf("there are %d letters of text beside large images; filters want %d", text, enoughText), place)
 	}
 }
@@ -136,6 +137,9 @@ func (i *inspection) balance() {
 // imageArea is about how many pixels an image takes.
 func imageArea(e *element) float64 {
 	width, wide := e.width()
+	if !wide { // style="width:100%" beside the width that Outlook obeys
+		width, wide = attrPixels(e.attr("width"))
+	}
 	width = min(width, maxWidth)
 	height, high := e.height()
 	if !wide && strings.HasSuffix(firstOf(e.style["width"], e.attr("width")), "%") {

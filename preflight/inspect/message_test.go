@@ -73,7 +73,7 @@ func TestMessage_FindsWhatIsThereAndNothingElse(t *testing.T) {
 		})
 	}
 	for _, code := range inspect.Codes() {
-		if !met[code] && code != "spam_score" {
+		if !met[code] && code != "spam_score" && code != "attachments_heavy" { // these have tests of their own
 			t.Errorf("no message of testdata shows %s", code)
 		}
 	}
@@ -106,6 +106,26 @@ func TestMessage_SaysWhereAndHowOften(t *testing.T) {
 	const want = `HTML line 2: <a href="http://shop.example/tea">; HTML line 3: <a href="http://shop.example/tea">; HTML line 4: <a href="http://shop.example/tea">; and 2 more`
 	if i < 0 || found[i].Where != want {
 		t.Errorf("%s", show(found))
+	}
+}
+
+func TestMessage_WeighsAttachments(t *testing.T) {
+	for size, want := range map[int]string{900_000: "", 1_100_000: inspect.Warning, 11_000_000: inspect.Error} {
+		raw := "From: Shop <a@shop.example>\r\nSubject: Tea\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nTea\r\n--b\r\nContent-Type: application/pdf\r\nContent-Disposition: attachment; filename=tea.pdf\r\n\r\n" +
+			strings.Repeat(strings.Repeat("x", 98)+"\r\n", size/100) + "--b--\r\n"
+		found, err := inspect.Message([]byte(raw), inspect.Context{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, f := range found {
+			if f.Code == "attachments_heavy" {
+				got = f.Severity
+			}
+		}
+		if got != want {
+			t.Errorf("%d bytes: %q, want %q", size, got, want)
+		}
 	}
 }
 

@@ -16,7 +16,7 @@ const (
 )
 
 var (
-	replies  = regexp.MustCompile(`(?i)^\s*(re|rép|fwd?|tr|aw|wg|sv|rv)(\[\d+\])?\s?:`)
+	replies  = regexp.MustCompile(`(?i)^\s*(re|rép|fwd?|tr|aw|wg|sv)(\[\d+\])?\s?:`)
 	shouting = regexp.MustCompile(`[!！]{2,}|\?!|!\?`)
 	loud     = regexp.MustCompile(`[!！]{3,}`)
 )
@@ -51,7 +51,7 @@ func (i *inspection) subject() {
 // tone looks at how loud the body is.
 func (i *inspection) tone() {
 	body := i.body()
-	if upper, cased := capitals(body); cased >= 100 && upper*10 > cased*3 || cased >= 40 && upper*10 > cased*6 {
+	if upper, cased := capitals(body); cased >= 200 && upper*10 > cased*4 || cased >= 60 && upper*10 > cased*7 {
 		i.add("capitals", Warning, fmt.Sprintf("%d of %d letters of the body are capitals", upper, cased), i.bodyPlace())
 	}
 	rows := loud.FindAllStringIndex(body, 21)
@@ -141,7 +141,7 @@ var leftoverLinks = regexp.MustCompile(`(?i)\{\{|\}\}|%7b%7b|%7d%7d|\{%|\*(\||%7
 var webAddress = regexp.MustCompile(`(?i)\bhttps?://[^\s<>"]+`)
 
 // A greeting whose name is empty, or the word of a program for it.
-var greetings = regexp.MustCompile(`(?im)^\s*(hello|hi|hey|dear|bonjour|bonsoir|salut|cher|chère|chers)[ \x{a0}]+(,|(null|undefined|nil|none|nan)\b)`)
+var greetings = regexp.MustCompile(`(?im)^\s*(hello|hi|hey|dear|bonjour|bonsoir|salut|cher|chère|chers)[ \x{a0}]+(,|(null|undefined|nil)\b)`)
 
 // leftovers looks for what should have been filled in.
 func (i *inspection) leftovers() {

@@ -60,19 +60,21 @@ func mustWords(text string) []Word {
 }
 
 // Weights from which there is a finding, and what light words count together
-// at most: a shop that says "free", "offer" and "sale" is no spammer.
+// at most: a shop that says "free", "offer" and "last chance" is no spammer. A
+// phrase of the greatest weight is enough by itself.
 const (
-	bodyWeight    = 5
-	subjectWeight = 3
+	bodyWeight    = 7
+	subjectWeight = 4
 	lightWeight   = 2
+	enoughWeight  = 5
 )
 
 // spamWords weighs subject and body.
 func (i *inspection) spamWords() {
 	lists := i.wordLists()
 	weigh := func(code, what, text string, limit int) {
-		if weight, found := weighWords(text, lists); weight >= limit {
-			i.add(code, Warning, fmt.Sprintf("the words of the %s weigh %d, from %d on they look like spam: %s", what, weight, limit, strings.Join(found, ", ")), found...)
+		if weight, heaviest, found := weighWords(text, lists); weight >= limit || heaviest >= enoughWeight {
+			i.add(code, Warning, fmt.Sprintf("the words of the %s weigh %d; they look like spam from %d on, or with one of %d", what, weight, limit, enoughWeight), found...)
 		}
 	}
 	weigh("subject_spam_words", "subject", i.get("Subject"), subjectWeight)
@@ -106,11 +108,12 @@ func (i *inspection) language() string {
 }
 
 // weighWords sums up the phrases that occur; each counts once, a phrase within
-// a longer one not at all.
-func weighWords(text string, lists []Word) (weight int, found []string) {
+// a longer one not at all. The heaviest are named first.
+func weighWords(text string, lists []Word) (weight, heaviest int, found []string) {
 	text = " " + plain(text) + " "
 	light := 0
 	var seen []string
+	var hits []Word
 	lists = slices.Clone(lists)
 	slices.SortStableFunc(lists, func(a, b Word) int { return len(b.Phrase) - len(a.Phrase) })
 	for _, w := range lists {
@@ -124,14 +127,19 @@ func weighWords(text string, lists []Word) (weight int, found []string) {
 			continue
 		}
 		seen = append(seen, phrase)
-		found = append(found, fmt.Sprintf("%s (%d)", w.Phrase, w.Weight))
+		hits = append(hits, w)
+		heaviest = max(heaviest, w.Weight)
 		if w.Weight == 1 {
 			light++
 		} else {
 			weight += w.Weight
 		}
 	}
-	return weight + min(light, lightWeight), found
+	slices.SortStableFunc(hits, func(a, b Word) int { return b.Weight - a.Weight })
+	for _, w := range hits {
+		found = append(found, fmt.Sprintf("%s (%d)", w.Phrase, w.Weight))
+	}
+	return weight + min(light, lightWeight), heaviest, found
 }
 
 // plain is a text as words with single blanks between them: lower case, no
