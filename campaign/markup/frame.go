@@ -10,6 +10,8 @@ import (
 // frame is what stands around the text of a Markdown mail.
 type frame struct{ language, direction, title string }
 
+var languageName = regexp.MustCompile(`^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$`)
+
 //go:embed frame.html
 var frameHTML string
 
@@ -19,7 +21,7 @@ func newFrame(language string) (frame, error) {
 	if language == "" {
 		return f, nil
 	}
-	if len(language) > 35 || !regexp.MustCompile(`^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$`).MatchString(language) {
+	if len(language) > 35 || !languageName.MatchString(language) {
 		return f, &Error{Message: "the language " + quoted(language) + " is none; write it as en, fr or pt-BR"}
 	}
 	main, _, _ := strings.Cut(strings.ToLower(language), "-")

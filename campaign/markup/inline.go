@@ -26,19 +26,31 @@ func Inline(page string) (string, error) {
 	if err := checkSource(page, maxHTML); err != nil {
 		return "", err
 	}
+	return inlineMarked(page, "")
+}
+
+// inlineMarked inlines only rules between markers, two for each stretch, and takes the markers away;
+// without a marker all rules.
+func inlineMarked(page, marker string) (string, error) {
 	in, err := newInliner(page)
 	if err != nil {
 		return "", err
 	}
+	in.marker = marker
 	if err := in.match(in.sheets()); err != nil {
 		return "", err
 	}
-	return in.splice()
+	page, err = in.splice()
+	if marker != "" {
+		page = strings.ReplaceAll(page, marker, "")
+	}
+	return page, err
 }
 
 // inliner works on one page.
 type inliner struct {
 	src, masked string
+	marker      string
 	doc         *document
 	blocks      []tag         // those tags that begin or end a block
 	depths      []int         // of blocks in each other before each of them, and at the end
@@ -111,7 +123,11 @@ func (in *inliner) sheets() []*inlinable {
 		if !s.usable || in.conditional(*s) {
 			continue
 		}
+		marks := in.markers(*s)
 		for _, r := range rules(in.masked[s.from:s.to]) {
+			if n, _ := slices.BinarySearch(marks, r.from); in.marker != "" && n%2 == 0 {
+				continue
+			}
 			found := &inlinable{rule: r, sheet: s, whole: true}
 			for _, text := range r.selectors {
 				sel, ok := parseSelector(text)
@@ -126,6 +142,22 @@ func (in *inliner) sheets() []*inlinable {
 		}
 	}
 	return all
+}
+
+// markers are where they stand in a sheet.
+func (in *inliner) markers(s sheet) []int {
+	var all []int
+	if in.marker == "" {
+		return nil
+	}
+	for pos := s.from; ; pos += len(in.marker) {
+		i := strings.Index(in.masked[pos:s.to], in.marker)
+		if i < 0 {
+			return all
+		}
+		pos += i
+		all = append(all, pos-s.from)
+	}
 }
 
 // match finds the elements of each rule, and takes the rule out of its sheet when it is done with.
