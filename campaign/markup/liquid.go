@@ -245,3 +245,15 @@ func (m *mask) firstMissing(order []int) int {
 	}
 	return -1
 }
+
+// repeated is the first {% … %} that an order has twice, or -1.
+func (m *mask) repeated(order []int) int {
+	seen := make([]bool, len(m.tags))
+	for _, i := range order {
+		if seen[i] && m.tags[i].name != "" {
+			return i
+		}
+		seen[i] = true
+	}
+	return -1
+}

@@ -57,6 +57,10 @@ func Markdown(src, language string) (string, error) {
 		t := m.tags[i]
 		return "", fault(src, t.from, "the tag %s stands where Markdown writes nothing; move it into the text", quoted(src[t.from:t.to]))
 	}
+	if i := m.repeated(order); i >= 0 {
+		t := m.tags[i]
+		return "", fault(src, t.from, "the tag %s stands in a link that is both address and text; write it as [text](address)", quoted(src[t.from:t.to]))
+	}
 	f.title = m.title(doc)
 	return Inline(f.around(body))
 }

@@ -87,10 +87,10 @@ func (c *Compiler) MJML(src string) (string, error) {
 	if !ok || len(page) > maxHTML {
 		return "", tooLarge()
 	}
-	if i := m.firstMissing(order); i >= 0 {
+	if i := m.firstMissing(append(order, r.dropped...)); i >= 0 {
 		return "", fault(src, m.tags[i].from, "the tag %s stands where MJML writes nothing; move it into a text, or between the elements of the body", quoted(src[m.tags[i].from:m.tags[i].to]))
 	}
-	if r.inlines {
+	if r.inlined != "" {
 		return inlineMarked(page, r.marker)
 	}
 	return page, nil

@@ -5,18 +5,18 @@ import "strings"
 // check looks at what is only seen of the whole: how often things stand, and what attributes elements
 // get from mj-attributes.
 func (r *mjmlReader) check(root *node) *Error {
-	head, body := (*node)(nil), (*node)(nil)
+	var head *node
 	for _, n := range root.children {
 		switch {
 		case n.name == "mj-head" && head == nil:
 			head = n
-		case n.name == "mj-body" && body == nil:
-			body = n
+		case n.name == "mj-body" && r.body == nil:
+			r.body = n
 		case n.name != "mj-raw":
 			return r.fail(n.at, "a second <%s> begins; a mail has one", n.name)
 		}
 	}
-	if body == nil {
+	if r.body == nil {
 		return r.fail(root.at, "<mjml> has no <mj-body>")
 	}
 	in := inherited{name: map[string]int{}, class: map[string]int{}, inClass: map[string]int{}}
@@ -25,7 +25,7 @@ func (r *mjmlReader) check(root *node) *Error {
 			return err
 		}
 	}
-	return r.checkBody(body, "", &in)
+	return r.checkBody(r.body, "", &in)
 }
 
 // inherited counts the bytes of attributes in mj-attributes.
@@ -79,8 +79,8 @@ func (r *mjmlReader) markInline(n *node) {
 		return
 	}
 	n.attributes = nil
+	r.inlined += n.content
 	n.content = r.marker + n.content + r.marker
-	r.inlines = true
 }
 
 // checkBody also hands classes down, as the compiler does.

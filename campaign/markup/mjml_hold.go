@@ -50,16 +50,23 @@ func handedThrough(name string) bool {
 }
 
 func (h *holder) keep(text string) string {
-	word := h.prefix + "h" + strconv.Itoa(len(h.texts)) + "z"
-	if low := strings.ToLower(text); strings.Contains(low, "font-family") {
-		for _, font := range h.fonts {
-			if strings.Contains(low, strings.ToLower(font)) {
-				word += `"font-family:` + font + `"` // by this the compiler sees that the font is used
-			}
-		}
-	}
+	word := h.prefix + "h" + strconv.Itoa(len(h.texts)) + "z" + h.used(text)
 	h.texts = append(h.texts, held{word, text})
 	return word
+}
+
+// used says what fonts a text uses, so that the compiler finds it with the text's word.
+func (h *holder) used(text string) string {
+	low, all := strings.ToLower(text), ""
+	if !strings.Contains(low, "font-family") {
+		return ""
+	}
+	for _, font := range h.fonts {
+		if strings.Contains(low, strings.ToLower(font)) {
+			all += `"font-family:` + font + `"`
+		}
+	}
+	return all
 }
 
 // release puts the texts back. It is false when the page gets too large.
@@ -73,7 +80,8 @@ func (h *holder) release(page string) (string, bool) {
 			return b.String(), true
 		}
 		digits := rest[:len(rest)-len(strings.TrimLeft(rest, "0123456789"))]
-		if i, err := strconv.Atoi(digits); err != nil || i >= len(h.texts) || !strings.HasPrefix(rest, h.texts[i].word[len(mark):]) {
+		i, err := strconv.Atoi(digits)
+		if err != nil || i >= len(h.texts) || !strings.HasPrefix(rest, h.texts[i].word[len(mark):]) {
 			b.WriteString(mark)
 			page = rest
 		} else {

@@ -44,11 +44,12 @@ type mjmlReader struct {
 	counted  int // up to where lines were counted
 	elements int
 	marker   string // encloses the CSS of mj-style elements that are to be inlined
-	inlines  bool
+	inlined  string // that CSS
 	holder
 
-	root           *node
+	root, body     *node
 	before, behind string // tags of the template language outside of the root
+	dropped        []int  // tags in comments that go
 }
 
 // readMJML reads the source, and checks it.
@@ -76,7 +77,14 @@ func readMJML(m *mask) (*mjmlReader, *Error) {
 	if err := r.check(r.root); err != nil {
 		return nil, err
 	}
-	return r, r.hold(r, r.root)
+	if err := r.hold(r, r.root); err != nil {
+		return nil, err
+	}
+	if fonts := r.used(r.inlined); fonts != "" { // which the compiler looks for in the body alone
+		r.texts = append(r.texts, held{r.holder.prefix + "h" + strconv.Itoa(len(r.texts)) + "z" + fonts, ""})
+		r.body.children = append(r.body.children, &node{name: "mj-raw", content: r.texts[len(r.texts)-1].word})
+	}
+	return r, nil
 }
 
 func (r *mjmlReader) fail(at int, format string, args ...any) *Error {
@@ -159,14 +167,23 @@ func (r *mjmlReader) between(parent *node, from, to int) *Error {
 	return nil
 }
 
-// comment hands a comment on where the compiler does.
+// comment hands a comment on where the compiler does. Elsewhere it goes, with the tags in it.
 func (r *mjmlReader) comment(parent *node) *Error {
 	end := strings.Index(r.text[r.pos+4:], "-->")
 	if end < 0 {
 		return r.fail(r.pos, "the comment is not closed; write --> where it ends")
 	}
 	end += r.pos + 4 + 3
-	if contains(inside[parent.name], "mj-raw") {
+	if parent.name == "mjml" || !contains(inside[parent.name], "mj-raw") {
+		for rest := r.text[r.pos:end]; ; {
+			i, _, to := r.next(rest)
+			if i < 0 {
+				break
+			}
+			r.dropped = append(r.dropped, i)
+			rest = rest[to:]
+		}
+	} else {
 		parent.children = append(parent.children, &node{name: "mj-raw", line: r.lineOf(r.pos), at: r.pos, content: r.text[r.pos:end]})
 		if err := r.count(r.pos); err != nil {
 			return err
