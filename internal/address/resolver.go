@@ -30,6 +30,7 @@ type ResolverOptions struct {
 	Server string // host:port that gets every question; "" is the system's choice
 
 	Timeout     time.Duration // for one question with its repetitions: 10 s
+	Try         time.Duration // for one of them, after which the next or another server is tried: the system's choice, mostly 5 s
 	Concurrency int           // questions under way at once: 64
 
 	CacheSize   int           // answers kept, the least used leaves first: 10 000
@@ -77,11 +78,38 @@ func NewResolver(opt ResolverOptions) (*Resolver, error) {
 		if _, _, err := net.SplitHostPort(opt.Server); err != nil {
 			return nil, fmt.Errorf("DNS server %q is not host:port, as in 127.0.0.1:53: %w", opt.Server, err)
 		}
-		r.dns.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, opt.Server)
-		}
+	}
+	if opt.Server != "" || opt.Try > 0 {
+		r.dns.Dial = opt.dial
 	}
 	return r, nil
+}
+
+// dial reaches the server of the options, or the system's.
+func (o ResolverOptions) dial(ctx context.Context, network, server string) (net.Conn, error) {
+	if o.Server != "" {
+		server = o.Server
+	}
+	conn, err := new(net.Dialer).DialContext(ctx, network, server)
+	if udp, ok := conn.(*net.UDPConn); ok && o.Try > 0 {
+		return hasty{udp, o.Try}, err
+	}
+	return conn, err
+}
+
+// hasty is a connection that waits no longer than it may; net.Resolver has no
+// other way to be told.
+type hasty struct {
+	*net.UDPConn
+	most time.Duration
+}
+
+// SetDeadline brings a later deadline forward.
+func (c hasty) SetDeadline(t time.Time) error {
+	if latest := time.Now().Add(c.most); t.After(latest) {
+		t = latest
+	}
+	return c.UDPConn.SetDeadline(t)
 }
 
 func orDefault[T int | time.Duration](v *T, otherwise T) {
@@ -117,15 +145,59 @@ func (r *Resolver) TXT(ctx context.Context, name string) ([]string, error) {
 }
 
 // Host returns the IPv4 and IPv6 addresses of a name. The system's hosts file is
-// read before DNS is asked.
+// read before DNS is asked. ErrNoSuchName is a no to both kinds.
 func (r *Resolver) Host(ctx context.Context, name string) ([]netip.Addr, error) {
 	return ask(ctx, r, "A and AAAA", name, func(ctx context.Context, name string) ([]netip.Addr, error) {
-		ips, err := r.dns.LookupNetIP(ctx, "ip", name)
-		for i := range ips {
-			ips[i] = ips[i].Unmap()
+		// One after the other through net.Resolver would take the failure of one
+		// kind beside the lack of the other for a sure no.
+		type found struct {
+			ips []netip.Addr
+			err error
 		}
-		return ips, err
+		six := make(chan found, 1)
+		go func() {
+			ips, err := r.dns.LookupNetIP(ctx, "ip6", name)
+			six <- found{ips, err}
+		}()
+		ips, err := r.dns.LookupNetIP(ctx, "ip4", name)
+		more := <-six
+		if ips = append(unmapped(ips), unmapped(more.ips)...); len(ips) > 0 {
+			return ips, nil
+		}
+		var no *net.DNSError
+		if errors.As(err, &no) && no.IsNotFound {
+			err = more.err
+		}
+		return nil, err
 	})
+}
+
+// IPv4 returns the IPv4 addresses of a name, which is how block lists answer.
+func (r *Resolver) IPv4(ctx context.Context, name string) ([]netip.Addr, error) {
+	return ask(ctx, r, "A", name, func(ctx context.Context, name string) ([]netip.Addr, error) {
+		ips, err := r.dns.LookupNetIP(ctx, "ip4", name)
+		return unmapped(ips), err
+	})
+}
+
+func unmapped(ips []netip.Addr) []netip.Addr {
+	for i := range ips {
+		ips[i] = ips[i].Unmap()
+	}
+	return ips
+}
+
+// Alias returns the name at the end of the CNAME records that begin at a name;
+// the name itself when it is no alias.
+func (r *Resolver) Alias(ctx context.Context, name string) (string, error) {
+	to, err := ask(ctx, r, "CNAME", name, func(ctx context.Context, name string) ([]string, error) {
+		to, err := r.dns.LookupCNAME(ctx, name)
+		return []string{canonical(to)}, err
+	})
+	if err != nil {
+		return "", err
+	}
+	return to[0], nil
 }
 
 // PTR returns the names an IP address claims; whoever trusts one asks Host back.
@@ -142,7 +214,7 @@ func (r *Resolver) PTR(ctx context.Context, ip netip.Addr) ([]string, error) {
 // Forget drops what is remembered of a name, so that the next question reaches DNS.
 func (r *Resolver) Forget(name string) {
 	name = canonical(name)
-	for _, kind := range []string{"MX", "TXT", "A and AAAA", "PTR"} {
+	for _, kind := range []string{"MX", "TXT", "A and AAAA", "A", "CNAME", "PTR"} {
 		r.cache.drop(question{kind, name})
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"facteur/internal/address"
+	"facteur/internal/dnstest"
 
 	"golang.org/x/net/dns/dnsmessage"
 )
@@ -223,5 +224,55 @@ func TestNewResolver_RefusesAServerWithoutPort(t *testing.T) {
 	_, err := address.NewResolver(address.ResolverOptions{Server: "127.0.0.1"})
 	if err == nil || !strings.Contains(err.Error(), "host:port") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestResolver_HostIsMissingOnlyIfBothKindsAre(t *testing.T) {
+	server := dnstest.Serve(t, `four.example. IN A 192.0.2.1
+alias.example. IN CNAME end.example.
+end.example. IN A 192.0.2.2
+`, map[string]dnstest.Fault{"AAAA four.example.": dnstest.Broken, "AAAA half.example.": dnstest.Broken, "A flah.example.": dnstest.Refused})
+	r, err := address.NewResolver(address.ResolverOptions{Server: server.Addr()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ips, err := r.Host(t.Context(), "four.example"); err != nil || len(ips) != 1 {
+		t.Errorf("one kind is there, the other fails: %v, %v", ips, err)
+	}
+	for _, name := range []string{"half.example", "flah.example"} {
+		if _, err := r.Host(t.Context(), name); !errors.Is(err, address.ErrNoAnswer) {
+			t.Errorf("%s: one kind is missing, the other fails: %v", name, err)
+		}
+	}
+	if _, err := r.Host(t.Context(), "none.example"); !errors.Is(err, address.ErrNoSuchName) {
+		t.Errorf("both are missing: %v", err)
+	}
+	if ips, err := r.IPv4(t.Context(), "end.example"); err != nil || len(ips) != 1 || server.Asked("AAAA end.example.") != 0 {
+		t.Errorf("IPv4: %v, %v, AAAA asked %d times", ips, err, server.Asked("AAAA end.example."))
+	}
+	for name, want := range map[string]string{"alias.example": "end.example", "end.example": "end.example"} {
+		if got, err := r.Alias(t.Context(), name); got != want || err != nil {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+}
+
+// A long answer comes by TCP; a server that is slow over UDP is asked again in time.
+func TestResolver_GoesOverToTCPAndTriesAgain(t *testing.T) {
+	long := strings.Repeat("k", 250)
+	server := dnstest.Serve(t, fmt.Sprintf("long.example. IN TXT %q %q %q %q %q %q\n", long, long, long, long, long, long),
+		map[string]dnstest.Fault{"cut.example.": dnstest.Deaf, "silent.example.": dnstest.Silent})
+	r, err := address.NewResolver(address.ResolverOptions{Server: server.Addr(), Timeout: 2 * time.Second, Try: 100 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if texts, err := r.TXT(t.Context(), "long.example"); err != nil || len(texts) != 1 || len(texts[0]) != 1500 || server.Asked("TXT long.example.") != 2 {
+		t.Errorf("%d texts, %v, asked %d times", len(texts), err, server.Asked("TXT long.example."))
+	}
+	if _, err := r.TXT(t.Context(), "cut.example"); !errors.Is(err, address.ErrNoAnswer) {
+		t.Errorf("cut and no TCP: %v", err)
+	}
+	if _, err := r.TXT(t.Context(), "silent.example"); !errors.Is(err, address.ErrNoAnswer) || server.Asked("TXT silent.example.") < 2 {
+		t.Errorf("silent: %v, asked %d times", err, server.Asked("TXT silent.example."))
 	}
 }
