@@ -44,6 +44,7 @@ var arrows = map[string][]string{
 	"sending/dkim":    {},
 	"sending/sandbox": {},
 	"sending/reply":   {},
+	"sending/doctor":  {"internal/address"},
 	"sending":         {"internal/address", "internal/database", "internal/journal", "internal/keyring", "sending/dkim", "sending/reply", "sending/smtp"},
 	"throttle":        {"internal/address", "internal/database", "internal/journal"},
 	"access":          {"internal/database", "internal/journal", "internal/keyring"},
@@ -83,6 +84,7 @@ var arrows = map[string][]string{
 	},
 
 	"internal/database/databasetest": {"internal/database", "migrations"},
+	"internal/dnstest":               {},
 	"internal/services":              {},
 	"internal/services/servicestest": {"internal/services"},
 	"internal/rig":                   {"internal/services", "web/client"},
@@ -105,6 +107,7 @@ var floors = map[string]int{
 	"web": 6, "worker": 6,
 	"cmd/facteur":                    7,
 	"internal/services":              8,
+	"internal/dnstest":               8,
 	"internal/database/databasetest": 9, "internal/services/servicestest": 9, "internal/rig": 9,
 	"cmd/services": 10, "cmd/drill": 10, "cmd/bench": 10, "cmd/cluster": 10, "cmd/corpus": 10,
 }
@@ -134,7 +137,7 @@ var owners = map[string]string{
 	"wordings": "subscribers", "signups": "subscribers", "signup_counts": "subscribers", "invitations": "subscribers", "tombstones": "subscribers", "leavings": "subscribers",
 	"refusals": "subscribers", "hygiene_reports": "subscribers", "mail_domains": "subscribers", "retention": "subscribers",
 	"consents": "subscribers/consent", "statements": "subscribers/consent", "evidences": "subscribers/consent", "unsealed": "subscribers/consent", "seals": "subscribers/consent",
-	"dkim_keys": "sending", "relays": "sending", "domains": "sending", "senders": "sending", "letters": "sending",
+	"dkim_keys": "sending", "relays": "sending", "domains": "sending", "senders": "sending", "letters": "sending", "domain_checks": "sending",
 	"feedback": "feedback", "feedback_hooks": "feedback",
 	"rates": "throttle", "external_rates": "throttle",
 	"limits": "throttle", "lanes": "throttle", "lane_minutes": "throttle", "begun_minutes": "throttle", "warmup_days": "throttle", "breakers": "throttle", "slowdowns": "throttle", "recipient_domains": "throttle",
