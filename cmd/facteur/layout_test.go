@@ -45,7 +45,7 @@ var arrows = map[string][]string{
 	"sending/sandbox": {},
 	"sending/reply":   {},
 	"sending/doctor":  {"internal/address"},
-	"sending":         {"internal/address", "internal/database", "internal/journal", "internal/keyring", "sending/dkim", "sending/reply", "sending/smtp"},
+	"sending":         {"internal/address", "internal/database", "internal/journal", "internal/keyring", "sending/dkim", "sending/doctor", "sending/reply", "sending/smtp"},
 	"throttle":        {"internal/address", "internal/database", "internal/journal"},
 	"access":          {"internal/database", "internal/journal", "internal/keyring"},
 
