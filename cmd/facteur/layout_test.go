@@ -73,13 +73,13 @@ var arrows = map[string][]string{
 		"campaign", "internal/address", "internal/database", "internal/journal", "internal/keyring", "subscribers", "subscribers/consent", "unsubscribe", "web/call",
 	},
 	"web/api": {
-		"access", "campaign", "campaign/content", "feedback", "feedback/provider", "internal/address", "internal/database", "internal/journal", "internal/keyring", "sending", "sending/smtp", "subscribers",
+		"access", "campaign", "campaign/content", "feedback", "feedback/provider", "internal/address", "internal/database", "internal/journal", "internal/keyring", "sending", "sending/doctor", "sending/smtp", "subscribers",
 		"subscribers/consent", "throttle", "unsubscribe", "web/call",
 	},
 	"web": {"access", "web/api", "web/call", "web/recipient"},
 
 	"cmd/facteur": {
-		"access", "campaign", "feedback", "feedback/inbound", "feedback/parse", "feedback/provider", "internal/address", "internal/database", "internal/journal", "internal/keyring", "migrations", "sending", "sending/sandbox", "sending/smtp", "subscribers", "subscribers/consent",
+		"access", "campaign", "feedback", "feedback/inbound", "feedback/parse", "feedback/provider", "internal/address", "internal/database", "internal/journal", "internal/keyring", "migrations", "sending", "sending/doctor", "sending/sandbox", "sending/smtp", "subscribers", "subscribers/consent",
 		"subscribers/hygiene", "throttle", "unsubscribe", "web", "web/api", "web/call", "web/client", "web/inbox", "web/recipient", "worker",
 	},
 
