@@ -12,7 +12,7 @@ import (
 
 // Alarm is something that an operator should hear of now.
 type Alarm struct {
-	Kind       string // complaints, bounces, canary, sudden_jump
+	Kind       string // complaints, bounces, canary, sudden_jump, domain_check
 	Scope      string // as of a limit: campaign:ID, domain:NAME, lane:NAME/PROVIDER
 	State      string // warn, slow, pause, stop
 	Reason     string // in words
@@ -25,6 +25,11 @@ type Alarmed func(ctx context.Context, tx *database.Tx, a Alarm) error
 
 // AlsoAlarm lets somebody be told of alarms; before anything runs.
 func (s *Store) AlsoAlarm(f Alarmed) { s.alarmed = append(s.alarmed, f) }
+
+// Raise is for what others find that an operator should hear of.
+func (s *Store) Raise(ctx context.Context, tx *database.Tx, a Alarm) error {
+	return s.alarm(ctx, tx, a)
+}
 
 // alarm writes an alarm down and tells who wants to know.
 func (s *Store) alarm(ctx context.Context, tx *database.Tx, a Alarm) error {

@@ -5,12 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"strings"
 
 	"facteur/campaign"
 	"facteur/internal/address"
-	"facteur/sending"
 	"facteur/sending/doctor"
 
 	msgauth "github.com/emersion/go-msgauth/dkim"
@@ -92,7 +90,7 @@ func (p *Preflight) signatures(ctx context.Context, s *subject, r *campaign.Repo
 // examine lets the doctor look at the domain. What concerns only single relays
 // or addresses is a warning.
 func (p *Preflight) examine(ctx context.Context, s *subject, r *campaign.Report) error {
-	patient, err := Patient(ctx, p.opt.Senders, s.domain, s.relays)
+	patient, err := p.opt.Senders.Subject(ctx, s.domain)
 	if err != nil {
 		return err
 	}
@@ -114,26 +112,4 @@ func (p *Preflight) examine(ctx context.Context, s *subject, r *campaign.Report)
 		r.Add(campaign.Finding{Code: f.Code, Severity: severity, Message: f.Message, Where: f.About, Fix: fix})
 	}
 	return nil
-}
-
-// Patient is a sending domain as the doctor wants to know it.
-func Patient(ctx context.Context, senders *sending.Store, d sending.Domain, relays []sending.Relay) (doctor.Subject, error) {
-	s := doctor.Subject{Domain: d.Name, ReturnPath: d.ReturnPath}
-	for _, relay := range relays {
-		for _, text := range relay.Egress() {
-			if ip, err := netip.ParseAddr(text); err == nil {
-				s.Egress = append(s.Egress, ip)
-			}
-		}
-	}
-	if !d.DKIM {
-		return s, nil
-	}
-	keys, err := senders.Keys(ctx, d.ID)
-	for _, k := range keys {
-		if k.State == sending.ActiveKey {
-			s.Keys = append(s.Keys, doctor.Key{Selector: k.Selector, Type: string(k.Algorithm), Public: k.Public})
-		}
-	}
-	return s, err
 }

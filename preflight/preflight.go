@@ -129,14 +129,19 @@ func (p *Preflight) content(_ context.Context, s *subject, r *campaign.Report) e
 			if f.Code == "from_domain" && reserved(s.domain.Name) {
 				continue // said once, by the authentication
 			}
-			where := f.Where
-			if m.locale != "" {
-				where = m.locale + ": " + where
-			}
-			r.Add(campaign.Finding{Code: f.Code, Severity: campaign.Severity(f.Severity), Message: f.Message, Where: where, Fix: f.Fix})
+			r.Add(findingOf(f, m.locale))
 		}
 	}
 	return nil
+}
+
+// findingOf is what was found in the mail of a language; "": the campaign's own.
+func findingOf(f inspect.Finding, locale string) campaign.Finding {
+	where := f.Where
+	if locale != "" {
+		where = locale + ": " + where
+	}
+	return campaign.Finding{Code: f.Code, Severity: campaign.Severity(f.Severity), Message: f.Message, Where: where, Fix: f.Fix}
 }
 
 var _ campaign.Gate = (*Preflight)(nil)

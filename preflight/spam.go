@@ -3,7 +3,6 @@ package preflight
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"facteur/campaign"
@@ -33,11 +32,8 @@ func (p *Preflight) spam(ctx context.Context, s *subject, r *campaign.Report) er
 		if r.Spam == nil || says.Score > r.Spam.Score {
 			r.Spam = &campaign.Spam{Score: says.Score, Threshold: says.Threshold, Rules: rules}
 		}
-		if says.Score >= says.Threshold {
-			r.Add(campaign.Finding{
-				Code: "spam_score", Severity: campaign.Warning, Where: m.locale, Message: fmt.Sprintf("SpamAssassin gives it %.1f points and calls mail from %.1f on spam: %s", says.Score, says.Threshold, strings.Join(rules, ", ")),
-				Fix: "Read the rules that weigh most: they name what SpamAssassin minds.",
-			})
+		for _, f := range says.Findings() {
+			r.Add(findingOf(f, m.locale))
 		}
 	}
 	return nil

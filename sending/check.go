@@ -39,7 +39,11 @@ func (s *Store) Subject(ctx context.Context, d Domain) (doctor.Subject, error) {
 	if err != nil {
 		return doctor.Subject{}, err
 	}
-	subject := doctor.Subject{Domain: d.Name, ReturnPath: d.ReturnPath, Keys: s.doctorKeys(d)}
+	keys, err := s.doctorKeys(ctx, d)
+	if err != nil {
+		return doctor.Subject{}, err
+	}
+	subject := doctor.Subject{Domain: d.Name, ReturnPath: d.ReturnPath, Keys: keys}
 	ownEnvelope := len(relays) > 0
 	for _, r := range relays {
 		ownEnvelope = ownEnvelope && r.Envelope == SenderAddr
@@ -62,9 +66,21 @@ func (s *Store) Subject(ctx context.Context, d Domain) (doctor.Subject, error) {
 	return subject, nil
 }
 
-// doctorKeys are the DKIM keys that must be found published for a domain. This
-// is the one place to give them; without any, the check says that it looked at none.
-func (s *Store) doctorKeys(Domain) []doctor.Key { return nil }
+// doctorKeys are the DKIM keys that receivers must find: those that sign, and
+// none where the domain's relays do.
+func (s *Store) doctorKeys(ctx context.Context, d Domain) ([]doctor.Key, error) {
+	if !d.DKIM {
+		return nil, nil
+	}
+	keys, err := s.Keys(ctx, d.ID)
+	var signing []doctor.Key
+	for _, k := range keys {
+		if k.State == ActiveKey {
+			signing = append(signing, doctor.Key{Selector: k.Selector, Type: string(k.Algorithm), Public: k.Public})
+		}
+	}
+	return signing, err
+}
 
 // relaysOf are the relays of a domain's senders; all while it has none.
 func (s *Store) relaysOf(ctx context.Context, domainID int64) ([]Relay, error) {

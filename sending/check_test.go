@@ -83,7 +83,7 @@ func TestSubject_IsWhatTheSendersUse(t *testing.T) {
 		subject := func(name string, relays ...int64) doctor.Subject {
 			var d sending.Domain
 			h.do(func(ctx context.Context, tx *database.Tx) (err error) {
-				if d, err = h.CreateDomain(ctx, tx, sending.Domain{Name: name}); err == nil && len(relays) > 0 {
+				if d, err = h.CreateDomain(ctx, tx, sending.Domain{Name: name, DKIM: name == "a.example"}); err == nil && len(relays) > 0 {
 					_, err = h.CreateSender(ctx, tx, sending.Sender{FromEmail: "news@" + name, PostalAddress: "1 Road", RelayIDs: relays})
 				}
 				return err
@@ -94,10 +94,10 @@ func TestSubject_IsWhatTheSendersUse(t *testing.T) {
 			}
 			return s
 		}
-		if s := subject("a.example", one.ID); s.ReturnPath != "bounces.a.example" || fmt.Sprint(s.Egress) != "[192.0.2.1 2001:db8::1]" || len(s.Relays) != 1 || s.Relays[0] != (doctor.Relay{Addr: "one.test:465", Implicit: true}) {
+		if s := subject("a.example", one.ID); s.ReturnPath != "bounces.a.example" || fmt.Sprint(s.Egress) != "[192.0.2.1 2001:db8::1]" || len(s.Relays) != 1 || len(s.Keys) != 2 || s.Keys[0].Selector == "" || s.Keys[0].Public == "" || s.Relays[0] != (doctor.Relay{Addr: "one.test:465", Implicit: true}) {
 			h.Errorf("%+v", s)
 		}
-		if s := subject("b.example", two.ID); s.ReturnPath != "b.example" {
+		if s := subject("b.example", two.ID); s.ReturnPath != "b.example" || len(s.Keys) != 0 {
 			h.Errorf("the envelope is the sender's: %+v", s)
 		}
 		if s := subject("c.example"); s.ReturnPath != "bounces.c.example" || fmt.Sprint(s.Egress) != "[192.0.2.1 2001:db8::1 192.0.2.2]" {

@@ -84,10 +84,10 @@ const alarmText = `{{ attributes.scope }}: {{ attributes.state }}.
 
 {{ attributes.reason }}
 
-What to do: look at GET /api/v1/breakers and /api/v1/complaints/rates. What was paused or stopped goes on when a person resumes it, with a reason.`
+What to do: {% if attributes.kind == "domain_check" %}facteur doctor {{ attributes.domain }}, or GET /api/v1/domains/ID/check, says what to publish.{% else %}look at GET /api/v1/breakers and /api/v1/complaints/rates. What was paused or stopped goes on when a person resumes it, with a reason.{% endif %}`
 
 func (h *Herald) write(ctx context.Context, tx *database.Tx, a campaign.Alarm, sender sending.Sender, to address.Address) error {
-	values, err := json.Marshal(map[string]string{"scope": a.Scope, "state": done(a.State), "kind": a.Kind, "reason": a.Reason})
+	values, err := json.Marshal(map[string]string{"scope": a.Scope, "state": done(a.State), "kind": a.Kind, "reason": a.Reason, "domain": a.Domain})
 	if err != nil {
 		return err
 	}

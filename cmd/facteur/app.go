@@ -27,6 +27,7 @@ import (
 	"facteur/internal/keyring"
 	"facteur/migrations"
 	"facteur/sending"
+	"facteur/sending/doctor"
 	"facteur/sending/smtp"
 	"facteur/subscribers"
 	"facteur/throttle"
@@ -307,6 +308,10 @@ func (a *App) wire(ctx context.Context) error {
 	}
 	webhooks := journal.NewWebhooks(a.db, keys)
 	webhooks.Plain = len(a.config.WebhookNets) > 0
+	checker, err := a.config.checker()
+	if err != nil {
+		return err
+	}
 	if a.has(Scheduler) {
 		if err := a.tell(webhooks, resolver); err != nil {
 			return err
@@ -314,6 +319,7 @@ func (a *App) wire(ctx context.Context) error {
 		if err := a.duties(ctx, keys, senders, scribe, examiner, pace, resolver); err != nil {
 			return err
 		}
+		a.scheduler.Also(campaign.Duty{Name: "check the sending domains", Every: checkPause, Do: a.checkDomains(senders, checker)})
 		a.scheduled = make(chan struct{})
 		go func() { defer close(a.scheduled); a.scheduler.Run(a.background) }()
 	}
@@ -338,6 +344,13 @@ func (a *App) wire(ctx context.Context) error {
 		}
 		return senders.Probe(ctx, relay, a.config.HELO, resolver.Host, to)
 	}
+	check := func(ctx context.Context, id int64) (doctor.Report, error) {
+		d, err := senders.Domain(ctx, id)
+		if err != nil {
+			return doctor.Report{}, err
+		}
+		return checkDomain(ctx, senders, checker, d)
+	}
 	a.refreshed = make(chan struct{})
 	go func() { defer close(a.refreshed); a.refreshKeys(keys) }()
 	optOut := unsubscribe.NewOptOut(a.db, a.people, noes)
@@ -356,7 +369,7 @@ func (a *App) wire(ctx context.Context) error {
 		Log: a.log, Ready: a.ready, Metrics: a.metrics, MetricsFrom: near,
 		API: api.Options{
 			DB: a.db, Access: tokens, Origin: origin, People: a.people, Importer: a.importer, Greeter: a.greeter, Examiner: examiner, Keys: keys, Preview: composer.Preview, LedgerDuty: ledgerDuty, RetentionDuty: retentionDuty, Sending: senders, Pace: pace, Feedback: a.feedback, Webhooks: webhooks, DNS: dns,
-			Version: version, Self: api.Self{StartedAt: time.Now(), Database: a.db.Name(), Queue: a.queueName(), Ready: a.ready}, Campaigns: a.campaigns, PublicURL: a.config.PublicURL, ComposeTest: composer.Test, ProbeRelay: probe, ProbeDomain: scribe.Probe, Nudge: a.scheduler.Nudge, LettersNudge: a.scheduler.Nudge, Log: a.log,
+			Version: version, Self: api.Self{StartedAt: time.Now(), Database: a.db.Name(), Queue: a.queueName(), Ready: a.ready}, Campaigns: a.campaigns, PublicURL: a.config.PublicURL, ComposeTest: composer.Test, ProbeRelay: probe, ProbeDomain: scribe.Probe, CheckDomain: check, Nudge: a.scheduler.Nudge, LettersNudge: a.scheduler.Nudge, Log: a.log,
 		},
 		Recipient: recipient.Options{
 			DB: a.db, Keys: keys, Campaigns: a.campaigns, People: a.people, OptOut: optOut,

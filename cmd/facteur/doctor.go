@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"facteur/campaign"
 	"facteur/internal/database"
@@ -14,17 +15,29 @@ import (
 )
 
 type doctorCmd struct {
-	Books  bool `help:"Compare the running totals of every campaign with its deliveries." xor:"what" required:""`
-	Ledger bool `help:"Go through the whole consent ledger: every row, every seal." xor:"what" required:""`
+	Domain     string   `arg:"" optional:"" help:"Sending domain to examine from outside: SPF, DKIM, DMARC, MX, PTR, block lists, relays."`
+	Relay      string   `help:"The relay to look at, instead of those that are set." placeholder:"HOST:PORT"`
+	DKIM       []string `help:"DKIM selectors to look for, separated by commas; SELECTOR@DOMAIN for signatures of another domain." name:"dkim" placeholder:"SELECTOR"`
+	ReturnPath string   `help:"Domain of the envelope senders, instead of the one that is set." placeholder:"DOMAIN"`
+	Egress     []string `help:"Addresses from which the mail leaves, separated by commas, instead of those that are set." placeholder:"IP"`
+	JSON       bool     `help:"Print JSON." name:"json"`
+	Books      bool     `help:"Compare the running totals of every campaign with its deliveries."`
+	Ledger     bool     `help:"Go through the whole consent ledger: every row, every seal."`
 }
 
 func (doctorCmd) Help() string {
-	return "Example:\n  facteur doctor --books\n  facteur doctor --ledger\n\nIt only reads, and may run beside the server."
+	return "Example:\n  facteur doctor example.com\n  facteur doctor example.com --dkim s1,s2 --relay smtp.example.com:587 --egress 192.0.2.1\n  facteur doctor --books\n  facteur doctor --ledger\n\nIt only reads, and may run beside the server. It ends with 1 when something is wrong. A domain need not have been added; what is stored about it is used where nothing is said here."
 }
 
 // Run prints what it finds and fails when something is wrong.
 func (d doctorCmd) Run(c *Config) error {
+	if n := len(slices.DeleteFunc([]bool{d.Domain != "", d.Books, d.Ledger}, func(on bool) bool { return !on })); n != 1 {
+		return errors.New("name a domain, or give one of --books and --ledger")
+	}
 	ctx := context.Background()
+	if d.Domain != "" {
+		return d.examine(ctx, c)
+	}
 	db, err := database.Open(ctx, c.DatabaseURL, database.Options{})
 	if err != nil {
 		return err

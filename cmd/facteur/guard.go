@@ -8,15 +8,14 @@ import (
 	"facteur/preflight"
 	"facteur/preflight/inspect"
 	"facteur/sending"
-	"facteur/sending/doctor"
 	"facteur/worker"
 )
 
 // guard lets no campaign go that the preflight finds errors in.
 func (a *App) guard(composer *worker.Composer, senders *sending.Store, dns *address.Resolver) error {
-	physician, err := doctor.New(doctor.Options{DNS: a.config.DNS, HELO: a.config.HELO})
+	physician, err := a.config.checker()
 	if err != nil {
-		return fmt.Errorf("FACTEUR_DNS: %w", err)
+		return err
 	}
 	var words []inspect.Word
 	if name := a.config.SpamWords; name != "" {

@@ -45,7 +45,7 @@ var arrows = map[string][]string{
 	"sending/sandbox": {},
 	"sending/reply":   {},
 	"sending/doctor":  {"internal/address"},
-	"sending":         {"internal/address", "internal/database", "internal/journal", "internal/keyring", "sending/dkim", "sending/reply", "sending/smtp"},
+	"sending":         {"internal/address", "internal/database", "internal/journal", "internal/keyring", "sending/dkim", "sending/doctor", "sending/reply", "sending/smtp"},
 	"throttle":        {"internal/address", "internal/database", "internal/journal"},
 	"access":          {"internal/database", "internal/journal", "internal/keyring"},
 
@@ -63,7 +63,6 @@ var arrows = map[string][]string{
 	"feedback/parse":    {"sending/reply"},
 	"feedback/provider": {"feedback/parse", "sending/reply"},
 	"feedback/inbound":  {},
-	"preflight/inspect": {},
 	"feedback": {
 		"campaign", "feedback/parse", "feedback/provider", "internal/address", "internal/database", "internal/journal", "internal/keyring", "sending", "sending/reply", "subscribers", "throttle", "unsubscribe",
 	},
@@ -78,7 +77,7 @@ var arrows = map[string][]string{
 		"campaign", "internal/address", "internal/database", "internal/journal", "internal/keyring", "subscribers", "subscribers/consent", "unsubscribe", "web/call",
 	},
 	"web/api": {
-		"access", "campaign", "campaign/content", "feedback", "feedback/provider", "internal/address", "internal/database", "internal/journal", "internal/keyring", "sending", "sending/smtp", "subscribers",
+		"access", "campaign", "campaign/content", "feedback", "feedback/provider", "internal/address", "internal/database", "internal/journal", "internal/keyring", "sending", "sending/doctor", "sending/smtp", "subscribers",
 		"subscribers/consent", "throttle", "unsubscribe", "web/call",
 	},
 	"web": {"access", "web/api", "web/call", "web/recipient"},

@@ -29,7 +29,7 @@ type commands struct {
 	Demo     demoCmd        `cmd:"" help:"Send a sample campaign to a sandbox, and show what happened."`
 	Serve    serveCmd       `cmd:"" help:"Run the engine."`
 	Migrate  migrateCmd     `cmd:"" help:"Bring the database's schema up to date and stop."`
-	Doctor   doctorCmd      `cmd:"" help:"Check the books of the campaigns, or the consent ledger."`
+	Doctor   doctorCmd      `cmd:"" help:"Examine a sending domain from outside; or the books of the campaigns, or the consent ledger."`
 	Status   statusCmd      `cmd:"" help:"Ask the running server how things are."`
 	Ready    readyCmd       `cmd:"" help:"Ask the server on this host whether it is ready."`
 	Import   importCmd      `cmd:"" help:"Bring a CSV file of people to a list, through the running server."`

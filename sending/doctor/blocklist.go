@@ -36,7 +36,7 @@ func (e *examination) blocklists(ctx context.Context) []Finding {
 		}
 	}
 	if len(e.Egress) == 0 {
-		f.add(Info, "blocklist_egress_unknown", "", "Block lists were asked about the domain alone: the sending addresses are not known.").Fix = "Give the relays their egress_ips, or name them with --egress."
+		f.add(Info, "blocklist_domain_only", "", "Block lists were asked about the domain alone: the sending addresses are not known.").Fix = "Give the relays their egress_ips, or name them with --egress."
 	}
 	var all sync.WaitGroup
 	for i := range questions {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"strings"
 
 	"facteur/internal/address"
 )
@@ -18,6 +19,8 @@ func reason(err error) string {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &dns) && dns.IsTimeout:
 		return "DNS did not answer in time"
+	case errors.As(err, &dns) && strings.Contains(dns.Err, "refused") && strings.Contains(dns.Err, "->"), errors.As(err, &dns) && strings.HasPrefix(dns.Err, "dial "):
+		return "the DNS server cannot be reached" // the text names ports that change
 	case errors.As(err, &dns):
 		return "DNS says “" + dns.Err + "”"
 	}

@@ -24,13 +24,13 @@ func (s Severity) rank() int { return slices.Index([]Severity{Error, Warning, In
 
 // Finding is one thing that was seen.
 type Finding struct {
-	Check    string   `json:"check" doc:"Which check saw it." enum:"spf,dkim,dmarc,mx,return_path,ptr,blocklists,relay,transport"`
-	Code     string   `json:"code" doc:"Stable; docs/doctor.md lists all." example:"spf_missing"`
-	Severity Severity `json:"severity" enum:"error,warning,info,ok"`
-	About    string   `json:"about" doc:"The name, address or server it is about."`
-	Message  string   `json:"message" doc:"What was seen, and where."`
-	Fix      string   `json:"fix" doc:"What to do; empty where there is nothing to do."`
-	Record   *Record  `json:"record,omitempty" doc:"The DNS record to publish."`
+	Check    string   `json:"check"` // which check saw it, see checkTitles
+	Code     string   `json:"code"`  // stable; docs/doctor.md lists all
+	Severity Severity `json:"severity"`
+	About    string   `json:"about"`   // the name, address or server it is about
+	Message  string   `json:"message"` // what was seen, and where
+	Fix      string   `json:"fix"`     // what to do; "" where there is nothing to do
+	Record   *Record  `json:"record,omitempty"`
 }
 
 // Record is a DNS record to publish.
@@ -65,10 +65,10 @@ func (f Finding) unknown() bool {
 type Report struct {
 	Domain     string        `json:"domain"`
 	ReturnPath string        `json:"return_path"`
-	Egress     []string      `json:"egress" doc:"The addresses it was judged for."`
+	Egress     []string      `json:"egress"` // the addresses it was judged for
 	At         time.Time     `json:"at"`
-	Took       time.Duration `json:"took_ns"`
-	Findings   []Finding     `json:"findings" doc:"By check; the gravest first."`
+	Took       time.Duration `json:"-"`
+	Findings   []Finding     `json:"findings"` // by check, the gravest first
 }
 
 // Count is how many findings have a severity.

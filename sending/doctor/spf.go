@@ -53,7 +53,7 @@ func (e *examination) spf(ctx context.Context) []Finding {
 func (e *examination) judge(ctx context.Context, f *findings, record string) {
 	domain := e.ReturnPath
 	if len(e.Egress) == 0 {
-		f.add(Info, "spf_egress_unknown", domain, "Whether the record allows your relays cannot be told: their sending addresses are not known.").
+		f.add(Info, "spf_not_judged", domain, "Whether the record allows your relays cannot be told: their sending addresses are not known.").
 			Fix = "Give the relays their egress_ips, or name them with --egress."
 		return
 	}

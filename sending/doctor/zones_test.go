@@ -165,7 +165,7 @@ func zoneCases(t *testing.T) []zoneCase {
 		{name: "mx with too many exchangers", records: with(spf(all+"mx:many.news.example -all"), addresses, map[string]string{"MX many.news.example.": strings.TrimSpace(mx11)}), want: "spf_exchangers"},
 		{name: "not allowed", records: spf("v=spf1 ip4:198.51.100.1 -all"), want: "spf_not_allowed", lost: "spf_pass", also: "v=spf1 ip4:192.0.2.1 ip4:198.51.100.1 -all"},
 		{name: "IPv6 not allowed", subject: egress("192.0.2.1", "2001:db8::1"), want: "spf_not_allowed", also: "v=spf1 ip6:2001:db8::1 ip4:192.0.2.1 -all"},
-		{name: "addresses not known", subject: egress(), want: "spf_egress_unknown blocklist_egress_unknown", lost: "spf_pass ptr_ok"},
+		{name: "addresses not known", subject: egress(), want: "spf_not_judged blocklist_domain_only", lost: "spf_pass ptr_ok"},
 		{name: "private address", subject: egress("192.0.2.1", "10.0.0.5"), want: "egress_private"},
 		{name: "SPF lame", faults: map[string]dnstest.Fault{spfTXT: dnstest.Lame}, want: "spf_unknown", lost: "spf_pass"},
 		{name: "SPF refused", faults: map[string]dnstest.Fault{spfTXT: dnstest.Refused}, want: "spf_unknown", lost: "spf_pass"},

@@ -13,6 +13,7 @@ import (
 	"facteur/internal/journal"
 	"facteur/internal/keyring"
 	"facteur/sending"
+	"facteur/sending/doctor"
 	"facteur/sending/smtp"
 	"facteur/subscribers"
 	"facteur/throttle"
@@ -54,6 +55,8 @@ type Options struct {
 	LedgerDuty, RetentionDuty string
 	// ProbeRelay speaks to a relay, see [sending.Store.Probe].
 	ProbeRelay func(ctx context.Context, relayID int64, to string) ([]smtp.Step, error)
+	// CheckDomain examines a domain as others see it.
+	CheckDomain func(ctx context.Context, domainID int64) (doctor.Report, error)
 	// ProbeDomain mails a domain's return path, to see whether that comes home.
 	ProbeDomain func(ctx context.Context, tx *database.Tx, domainID int64) error
 	// Nudge is called after a change that gives the scheduler something to do; may be nil.

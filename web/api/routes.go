@@ -76,6 +76,7 @@ func (c *calls) table() []route {
 		{get, "/domains", "domains:read", "All sending domains", read(c, c.domains)},
 		{post, "/domains", "domains:write", "Add a sending domain", create(c, c.createDomain)},
 		{get, "/domains/{id}", "domains:read", "One sending domain", read(c, c.domain)},
+		{get, "/domains/{id}/check", "domains:read", "Examine a sending domain now: SPF, DKIM, DMARC, MX, PTR, block lists, relays", read(c, c.checkDomain)},
 		{post, "/domains/{id}/probe", "domains:write", "Mail the domain's return path, to see whether that comes home", act(c, c.probeDomain, c.LettersNudge)},
 		{put, "/domains/{id}/dkim", "domains:write", "Choose whether facteur signs a domain's mail or its relays do", read(c, c.setDKIM)},
 		{post, "/domains/{id}/dkim/rotate", "domains:write", "Make new DKIM keys, to be published before they sign", create(c, c.rotateDKIM)},
