@@ -24,6 +24,9 @@ func tagName(raw string, from int) string {
 	return strings.ToLower(raw[from:to])
 }
 
+// maxOfOne is how many attributes one element may have; one more is read, so that this is seen.
+const maxOfOne = 100
+
 // readAttributes reads a start tag from behind its name on; of two attributes with one name the
 // first counts. It is uncertain what they are when a tag of the template language stands among
 // them, or in a class or an id. The end is that of the last attribute.
@@ -34,7 +37,7 @@ func readAttributes(raw string, pos int) (all []attribute, end int, uncertain bo
 		for pos < len(raw) && strings.IndexByte(blanks+"/", raw[pos]) >= 0 {
 			pos++
 		}
-		if pos >= len(raw) || raw[pos] == '>' {
+		if pos >= len(raw) || raw[pos] == '>' || len(all) > maxOfOne {
 			return all, end, uncertain
 		}
 		from := pos

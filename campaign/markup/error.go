@@ -1,6 +1,7 @@
 package markup
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -37,6 +38,15 @@ func fault(src string, at int, format string, args ...any) *Error {
 		Column:  1 + utf8.RuneCountInString(before[strings.LastIndexByte(before, '\n')+1:]),
 		Message: fmt.Sprintf(format, args...),
 	}
+}
+
+// placeless takes the place out of an error that tells of a page nobody wrote.
+func placeless(err error) error {
+	var fault *Error
+	if errors.As(err, &fault) {
+		return &Error{Message: fault.Message}
+	}
+	return err
 }
 
 // checkSource refuses what is too long or not UTF-8.

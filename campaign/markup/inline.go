@@ -171,7 +171,7 @@ func (in *inliner) match(all []*inlinable) error {
 					return
 				}
 				means = true
-				m.budget -= 16 + len(r.declarations) // which are to be weighed
+				m.budget -= 40 + len(r.declarations) // which are to be kept and weighed
 				in.hit(e, hit{&r.rule, s.specificity, order})
 			})
 			for _, n := range in.doc.outlook {

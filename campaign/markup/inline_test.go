@@ -88,14 +88,15 @@ func check(t *testing.T, in, want string) {
 
 func TestInline_Refuses(t *testing.T) {
 	for want, in := range map[string]string{
-		"1:22: {{ is not closed":                    "<style>p{a:1}</style>{{ name }",
-		"2:1: elements stand inside each other":     "<style>p{a:1}</style>" + strings.Repeat("<b>", 254) + "\n<b>",
-		"the page has more than 20000 elements":     "<style>p{a:1}</style>" + strings.Repeat("<br>", 20_000),
-		"the page has more than 100000 attributes":  "<style>p{a:1}</style>" + strings.Repeat("<br a b c d e f g h i j k l m n o p q r s t>", 5_001),
-		"too many elements for so many style rules": "<style>" + strings.Repeat("p{a:1}", 2_000) + "</style>" + strings.Repeat("<p>", 2_000),
-		"the HTML gets longer than":                 "<style>p{a:" + strings.Repeat("x", 10_000) + "}</style>" + strings.Repeat("<p>", 200),
-		"the source has 1048577 bytes":              "<style>" + strings.Repeat(" ", 1<<20-6),
-		"1:8: the source is not UTF-8":              "<style>\xff",
+		"1:22: {{ is not closed":                         "<style>p{a:1}</style>{{ name }",
+		"2:1: elements stand inside each other":          "<style>p{a:1}</style>" + strings.Repeat("<b>", 254) + "\n<b>",
+		"the page has more than 20000 elements":          "<style>p{a:1}</style>" + strings.Repeat("<br>", 20_000),
+		"the page has more than 100000 attributes":       "<style>p{a:1}</style>" + strings.Repeat("<br a b c d e f g h i j k l m n o p q r s t>", 5_001),
+		"1:22: the element has more than 100 attributes": "<style>p{a:1}</style><p " + numbered(101, "a%d ") + ">",
+		"too many elements for so many style rules":      "<style>" + strings.Repeat("p{a:1}", 2_000) + "</style>" + strings.Repeat("<p>", 2_000),
+		"the HTML gets longer than":                      "<style>p{a:" + strings.Repeat("x", 10_000) + "}</style>" + strings.Repeat("<p>", 200),
+		"the source has 1048577 bytes":                   "<style>" + strings.Repeat(" ", 1<<20-6),
+		"1:8: the source is not UTF-8":                   "<style>\xff",
 	} {
 		if _, err := markup.Inline(in); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want %q, got %v", want, err)

@@ -8,6 +8,9 @@ import (
 
 const blanks = " \t\r\n\v\f"
 
+// maxTags is how many tags a source may have.
+const maxTags = 5_000
+
 // tag is one {{ … }} or {% … %} of the source. A comment block is one tag from end to end.
 // Of a raw block the two tags that enclose it: what stands between is text.
 type tag struct {
@@ -27,6 +30,9 @@ func tags(src string) ([]tag, *Error) {
 		t, ok := braces(src, open)
 		if !ok {
 			return nil, fault(src, open, "%s is not closed (or a quote inside it is not)", src[open:open+2])
+		}
+		if len(all) >= maxTags {
+			return nil, fault(src, open, "the source has more than %d tags of the template language", maxTags)
 		}
 		if t.name != "raw" && t.name != "comment" {
 			all = append(all, t)

@@ -62,7 +62,8 @@ func Markdown(src, language string) (string, error) {
 		return "", fault(src, t.from, "the tag %s stands in a link that is both address and text; write it as [text](address)", quoted(src[t.from:t.to]))
 	}
 	f.title = m.title(doc)
-	return Inline(f.around(body))
+	page, err := Inline(f.around(body))
+	return page, placeless(err)
 }
 
 // refuseHTML finds the HTML that goldmark would leave out without a word.

@@ -27,17 +27,21 @@ const (
 	perElement = 20 * time.Millisecond
 	// maxUses is after how many mails a machine is thrown away, with what its caches hold.
 	maxUses = 100
+	maxIdle = 5 * time.Minute
 	maxCall = 500 // functions in each other
 )
 
 // Compiler runs the MJML compiler. What that needs is made when the first mail is compiled, and its
-// machines go when they have not been used for a while. One Compiler serves any number of goroutines, each with
+// machines go when none has been used for a while. One Compiler serves any number of goroutines, each with
 // a machine of its own, as many at a time as there are processors.
 type Compiler struct {
 	program func() (*goja.Program, error)
 	turns   chan struct{}
-	idle    sync.Pool // of *machine
 	limit   time.Duration
+
+	mutex sync.Mutex
+	idle  []*machine
+	drop  *time.Timer // lets the idle ones go
 }
 
 // NewCompiler makes one, which costs nothing yet.
@@ -91,9 +95,9 @@ func (c *Compiler) MJML(src string) (string, error) {
 		return "", fault(src, m.tags[i].from, "the tag %s stands where MJML writes nothing; move it into a text, or between the elements of the body", quoted(src[m.tags[i].from:m.tags[i].to]))
 	}
 	if r.inlined != "" {
-		return inlineMarked(page, r.marker)
+		page, err = inlineMarked(page, r.marker)
 	}
-	return page, nil
+	return page, placeless(err)
 }
 
 // complaint is what the compiler finds wrong.
@@ -174,7 +178,7 @@ func (c *Compiler) newMachine() (*machine, error) {
 func (c *Compiler) run(tree string, limit time.Duration) (string, []complaint, error) {
 	c.turns <- struct{}{}
 	defer func() { <-c.turns }()
-	m, _ := c.idle.Get().(*machine)
+	m := c.take()
 	if m == nil {
 		var err error
 		if m, err = c.newMachine(); err != nil {
@@ -183,9 +187,39 @@ func (c *Compiler) run(tree string, limit time.Duration) (string, []complaint, e
 	}
 	page, complaints, reusable, err := m.run(tree, limit)
 	if m.uses++; reusable && m.uses < maxUses {
-		c.idle.Put(m)
+		c.put(m)
 	}
 	return page, complaints, err
+}
+
+// take gives an idle machine, or nil.
+func (c *Compiler) take() *machine {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	n := len(c.idle) - 1
+	if n < 0 {
+		return nil
+	}
+	m := c.idle[n]
+	c.idle[n] = nil
+	c.idle = c.idle[:n]
+	return m
+}
+
+// put keeps a machine for the next mail.
+func (c *Compiler) put(m *machine) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	c.idle = append(c.idle, m)
+	if c.drop != nil {
+		c.drop.Reset(maxIdle)
+		return
+	}
+	c.drop = time.AfterFunc(maxIdle, func() {
+		c.mutex.Lock()
+		defer c.mutex.Unlock()
+		c.idle = nil
+	})
 }
 
 func (m *machine) run(tree string, limit time.Duration) (page string, complaints []complaint, reusable bool, err error) {

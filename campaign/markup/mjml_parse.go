@@ -15,13 +15,12 @@ var (
 
 // Limits of an MJML source. The compiler needs one or two milliseconds for an element.
 const (
-	maxMJMLElements   = 500
-	maxMJMLAttributes = 100       // of one element
-	maxValue          = 500       // bytes of an attribute that the compiler reads
-	maxClasses        = 20        // of one element
-	maxInherited      = 256 << 10 // bytes of attributes that elements get from mj-attributes, all together
-	maxImages         = 20        // of a carousel, which writes CSS for each pair of them
-	maxFonts          = 10
+	maxMJMLElements = 500
+	maxValue        = 500       // bytes of an attribute that the compiler reads
+	maxClasses      = 20        // of one element
+	maxInherited    = 256 << 10 // bytes of attributes that elements get from mj-attributes, all together
+	maxImages       = 20        // of a carousel, which writes CSS for each pair of them
+	maxFonts        = 10
 )
 
 // node is an element of an MJML source, in the form that the compiler takes instead of a source.
@@ -270,8 +269,8 @@ func tagEnd(s string, pos int) int {
 // attributes reads those of an element, and refuses what only looks like one.
 func (r *mjmlReader) attributes(n, parent *node) *Error {
 	n.attributes, _, _ = readAttributes(n.raw, 1+len(n.name))
-	if len(n.attributes) > maxMJMLAttributes {
-		return r.fail(n.at, "<%s> has more than %d attributes", n.name, maxMJMLAttributes)
+	if len(n.attributes) > maxOfOne {
+		return r.fail(n.at, "<%s> has more than %d attributes", n.name, maxOfOne)
 	}
 	defaults := parent.name == "mj-attributes" || parent.name == "mj-class"
 	for _, a := range n.attributes {
@@ -303,7 +302,7 @@ func (r *mjmlReader) attributes(n, parent *node) *Error {
 
 // html reads what an element holds, up to its end tag.
 func (r *mjmlReader) html(n *node) *Error {
-	from := r.pos
+	from, unclosed := r.pos, false
 	for depth := 1; ; {
 		i := strings.IndexByte(r.text[r.pos:], '<')
 		if i < 0 {
@@ -312,11 +311,13 @@ func (r *mjmlReader) html(n *node) *Error {
 		r.pos += i
 		rest := r.text[r.pos:]
 		switch {
-		case strings.HasPrefix(rest, "<!--"):
-			if end := strings.Index(rest[4:], "-->"); end >= 0 {
+		case strings.HasPrefix(rest, "<!--") && !unclosed:
+			end := strings.Index(rest[4:], "-->")
+			if end >= 0 {
 				r.pos += 4 + end + 3
 				continue
 			}
+			unclosed = true // and so are all that follow
 		case strings.HasPrefix(rest, "</") && tagName(rest[:min(len(rest), 40)], 2) == n.name:
 			if depth--; depth == 0 {
 				n.content = strings.Trim(r.text[from:r.pos], blanks)

@@ -346,6 +346,9 @@ func (b *builder) counted(attributes int) {
 	if b.count.elements > maxElements {
 		b.wrong = fmt.Sprintf("the page has more than %d elements", maxElements)
 	}
+	if attributes > maxOfOne {
+		b.wrong = fmt.Sprintf("the element has more than %d attributes", maxOfOne)
+	}
 	if b.count.attributes > maxAttributes {
 		b.wrong = fmt.Sprintf("the page has more than %d attributes", maxAttributes)
 	}
