@@ -11,6 +11,8 @@ import (
 	"facteur/internal/database"
 	"facteur/internal/journal"
 	"facteur/sending"
+
+	"golang.org/x/text/language"
 )
 
 // Status is where a campaign stands.
@@ -51,6 +53,9 @@ type Campaign struct {
 	StatusReason string
 	Subject      string // Liquid
 	HTML         string
+	Markdown     string // instead of HTML, as is the next
+	MJML         string
+	Language     string // of the content, such as fr; empty: en
 	Text         string
 	SenderID     int64
 	ListIDs      []int64
@@ -86,6 +91,9 @@ type campaignRow struct {
 	StatusReason string `db:"status_reason"`
 	Subject      string `db:"subject"`
 	HTML         string `db:"html"`
+	Markdown     string `db:"markdown"`
+	MJML         string `db:"mjml"`
+	Language     string `db:"language"`
 	Text         string `db:"text"`
 	SenderID     int64  `db:"sender_id"`
 	ListIDs      string `db:"list_ids"`
@@ -115,12 +123,12 @@ type campaignRow struct {
 }
 
 const campaignColumns = `id, name, status, status_reason, subject, html, text, sender_id, list_ids, segment, on_uncertain, version,
-	starts_at, launched_at, audience_at, planned, plan_after, recipients, excluded, run, created_at, updated_at, finished_at, translations,
+	starts_at, launched_at, audience_at, planned, plan_after, recipients, excluded, run, created_at, updated_at, finished_at, translations, markdown, mjml, language,
 	calendar, priority, canary_percent, canary_wait, canary_least, canary_state, canary_until`
 
 func (r campaignRow) campaign() (Campaign, error) {
 	c := Campaign{
-		ID: r.ID, Name: r.Name, Status: r.Status, StatusReason: r.StatusReason, Subject: r.Subject, HTML: r.HTML, Text: r.Text,
+		ID: r.ID, Name: r.Name, Status: r.Status, StatusReason: r.StatusReason, Subject: r.Subject, HTML: r.HTML, Text: r.Text, Markdown: r.Markdown, MJML: r.MJML, Language: r.Language,
 		SenderID: r.SenderID, Segment: r.Segment, OnUncertain: r.OnUncertain, Version: r.Version, StartsAt: r.StartsAt, LaunchedAt: r.LaunchedAt,
 		AudienceAt: r.AudienceAt, Planned: r.Planned, PlanAfter: r.PlanAfter, Recipients: r.Recipients, Run: r.Run,
 		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, FinishedAt: r.FinishedAt,
@@ -157,8 +165,8 @@ func (s *Store) Create(ctx context.Context, tx *database.Tx, c Campaign) (Campai
 	}
 	c.ID, c.Status, c.CreatedAt, c.Excluded = s.db.NewID(), Draft, s.db.Now().UnixMilli(), map[string]int64{}
 	c.UpdatedAt = c.CreatedAt
-	_, err := tx.Exec(ctx, `INSERT INTO campaigns (`+campaignColumns+`) VALUES (?, ?, ?, '', ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, ?, 0, 0, '{}', 0, ?, ?, 0, ?, ?, ?, 0, 0, 0, '', 0)`,
-		c.ID, c.Name, string(c.Status), c.Subject, c.HTML, c.Text, c.SenderID, database.FormatIDs(c.ListIDs), c.Segment, c.OnUncertain, false, c.CreatedAt, c.UpdatedAt, formatTranslations(c.Translations), formatCalendar(c.Calendar), c.Priority)
+	_, err := tx.Exec(ctx, `INSERT INTO campaigns (`+campaignColumns+`) VALUES (?, ?, ?, '', ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, ?, 0, 0, '{}', 0, ?, ?, 0, ?, ?, ?, ?, ?, ?, 0, 0, 0, '', 0)`,
+		c.ID, c.Name, string(c.Status), c.Subject, c.HTML, c.Text, c.SenderID, database.FormatIDs(c.ListIDs), c.Segment, c.OnUncertain, false, c.CreatedAt, c.UpdatedAt, formatTranslations(c.Translations), c.Markdown, c.MJML, c.Language, formatCalendar(c.Calendar), c.Priority)
 	if err != nil {
 		return Campaign{}, fmt.Errorf("create campaign: %w", err)
 	}
@@ -177,8 +185,8 @@ func (s *Store) Update(ctx context.Context, tx *database.Tx, c Campaign) (Campai
 	if err := s.check(ctx, tx, &c); err != nil {
 		return Campaign{}, err
 	}
-	_, err = tx.Exec(ctx, `UPDATE campaigns SET name = ?, subject = ?, html = ?, text = ?, sender_id = ?, list_ids = ?, segment = ?, on_uncertain = ?, translations = ?, calendar = ?, priority = ?, updated_at = ? WHERE id = ?`,
-		c.Name, c.Subject, c.HTML, c.Text, c.SenderID, database.FormatIDs(c.ListIDs), c.Segment, c.OnUncertain, formatTranslations(c.Translations), formatCalendar(c.Calendar), c.Priority, s.db.Now().UnixMilli(), c.ID)
+	_, err = tx.Exec(ctx, `UPDATE campaigns SET name = ?, subject = ?, html = ?, text = ?, sender_id = ?, list_ids = ?, segment = ?, on_uncertain = ?, translations = ?, calendar = ?, priority = ?, markdown = ?, mjml = ?, language = ?, updated_at = ? WHERE id = ?`,
+		c.Name, c.Subject, c.HTML, c.Text, c.SenderID, database.FormatIDs(c.ListIDs), c.Segment, c.OnUncertain, formatTranslations(c.Translations), formatCalendar(c.Calendar), c.Priority, c.Markdown, c.MJML, c.Language, s.db.Now().UnixMilli(), c.ID)
 	if err != nil {
 		return Campaign{}, fmt.Errorf("update campaign: %w", err)
 	}
@@ -232,10 +240,19 @@ func (s *Store) check(ctx context.Context, tx *database.Tx, c *Campaign) error {
 	if err != nil {
 		return &Invalid{"sender_id", fmt.Sprintf("sender %d: %v", c.SenderID, errors.Unwrap(err))}
 	}
-	if _, err = content.Compile(content.Source{Subject: c.Subject, HTML: c.HTML, Text: c.Text}, Frame(sender, "check")); err != nil {
+	if c.Language != "" {
+		if _, err := language.Parse(c.Language); err != nil {
+			return &Invalid{"language", "is no language: want one such as fr or pt-BR"}
+		}
+	}
+	made, err := s.Rendered(*c)
+	if err != nil {
 		return err
 	}
-	return checkTranslations(c.Translations, sender)
+	if _, err = content.Compile(content.Source{Subject: made.Subject, HTML: made.HTML, Text: made.Text}, TranslatedFrame(sender, "check", c.Language)); err != nil {
+		return err
+	}
+	return checkTranslations(made.Translations, sender)
 }
 
 // Frame is the sender's part of every message; boundary is a name for the MIME parts' limits.

@@ -20,12 +20,13 @@ type Version struct {
 	CampaignID int64
 	Number     int64
 	Subject    string
-	HTML       string
+	HTML       string // whatever it was written in
 	Text       string
 	Sender     sending.Sender
 	ListIDs    []int64
 	Segment    string
 	Calendar   Calendar
+	Language   string // of the content; empty: en
 	// Translations are the content in other languages, by locale.
 	Translations map[string]Content
 }
@@ -60,9 +61,13 @@ func (s *Store) Launch(ctx context.Context, tx *database.Tx, id int64, at time.T
 	if err != nil {
 		return Campaign{}, fmt.Errorf("freeze sender: %w", err)
 	}
+	made, err := s.Rendered(c)
+	if err != nil {
+		return Campaign{}, err
+	}
 	c.Version++
-	_, err = tx.Exec(ctx, `INSERT INTO versions (campaign_id, number, subject, html, text, sender, list_ids, segment, translations, calendar, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		c.ID, c.Version, c.Subject, c.HTML, c.Text, string(frozen), database.FormatIDs(c.ListIDs), c.Segment, formatTranslations(c.Translations), formatCalendar(c.Calendar), now.UnixMilli())
+	_, err = tx.Exec(ctx, `INSERT INTO versions (campaign_id, number, subject, html, text, sender, list_ids, segment, translations, calendar, language, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		c.ID, c.Version, c.Subject, made.HTML, c.Text, string(frozen), database.FormatIDs(c.ListIDs), c.Segment, formatTranslations(made.Translations), formatCalendar(c.Calendar), c.Language, now.UnixMilli())
 	if err != nil {
 		return Campaign{}, fmt.Errorf("freeze campaign %d: %w", id, err)
 	}
@@ -162,12 +167,13 @@ func (s *Store) Version(ctx context.Context, campaignID, number int64) (Version,
 		Segment      string `db:"segment"`
 		Translations string `db:"translations"`
 		Calendar     string `db:"calendar"`
+		Language     string `db:"language"`
 	}
-	err := s.q.Get(ctx, &row, `SELECT subject, html, text, sender, list_ids, segment, translations, calendar FROM versions WHERE campaign_id = ? AND number = ?`, campaignID, number)
+	err := s.q.Get(ctx, &row, `SELECT subject, html, text, sender, list_ids, segment, translations, calendar, language FROM versions WHERE campaign_id = ? AND number = ?`, campaignID, number)
 	if err != nil {
 		return Version{}, fmt.Errorf("version %d of campaign %d: %w", number, campaignID, err)
 	}
-	v := Version{CampaignID: campaignID, Number: number, Subject: row.Subject, HTML: row.HTML, Text: row.Text, Segment: row.Segment}
+	v := Version{CampaignID: campaignID, Number: number, Subject: row.Subject, HTML: row.HTML, Text: row.Text, Segment: row.Segment, Language: row.Language}
 	if err := json.Unmarshal([]byte(row.Translations), &v.Translations); err != nil {
 		return v, fmt.Errorf("version %d of campaign %d: translations: %w", number, campaignID, err)
 	}

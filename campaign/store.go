@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"facteur/campaign/markup"
 	"facteur/internal/database"
 	"facteur/sending"
 	"facteur/subscribers"
@@ -24,11 +25,12 @@ type Store struct {
 	gate    Gate // nil: none
 	started []Started
 	zones   *zones
+	mjml    *markup.Compiler
 }
 
 // NewStore reads and writes db; the other stores own what campaigns refer to.
 func NewStore(db *database.DB, people *subscribers.Store, senders *sending.Store, pace *throttle.Store) *Store {
-	return &Store{q: db, db: db, people: people, senders: senders, pace: pace, zones: &zones{}}
+	return &Store{q: db, db: db, people: people, senders: senders, pace: pace, zones: &zones{}, mjml: markup.NewCompiler()}
 }
 
 // With is the store inside a transaction.

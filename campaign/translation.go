@@ -16,6 +16,9 @@ type Content struct {
 	Subject string `json:"subject"` // Liquid, as are the others
 	HTML    string `json:"html,omitempty"`
 	Text    string `json:"text,omitempty"`
+
+	Markdown string `json:"markdown,omitempty"` // instead of HTML, as is the next
+	MJML     string `json:"mjml,omitempty"`
 }
 
 // mostTranslations bounds what a process keeps compiled for one campaign.

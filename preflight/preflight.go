@@ -69,8 +69,11 @@ func (p *Preflight) Inspect(ctx context.Context, c campaign.Campaign) (campaign.
 }
 
 func (p *Preflight) subject(ctx context.Context, c campaign.Campaign) (*subject, error) {
+	c, err := p.opt.Campaigns.Rendered(c)
+	if err != nil {
+		return nil, err
+	}
 	s := &subject{campaign: c}
-	var err error
 	if s.sender, err = p.opt.Senders.Sender(ctx, c.SenderID); err != nil {
 		return nil, err
 	}
@@ -99,7 +102,7 @@ func (p *Preflight) subject(ctx context.Context, c campaign.Campaign) (*subject,
 		of := c
 		if locale != "" {
 			t := c.Translations[locale]
-			of.Subject, of.HTML, of.Text = t.Subject, t.HTML, t.Text
+			of.Subject, of.HTML, of.Text, of.Language = t.Subject, t.HTML, t.Text, locale
 		}
 		of.Translations = nil
 		m := message{locale: locale}

@@ -124,7 +124,7 @@ func (c *Composer) compile(ctx context.Context, v campaign.Version) (*compositio
 	if err != nil {
 		return nil, err
 	}
-	frame := campaign.Frame(v.Sender, boundary)
+	frame := campaign.TranslatedFrame(v.Sender, boundary, v.Language)
 	frame.Enclosures = enclosed
 	made.message, err = content.Compile(content.Source{Subject: v.Subject, HTML: v.HTML, Text: v.Text}, frame)
 	if err != nil {
@@ -227,10 +227,13 @@ func (c *Composer) letter(made *composition, campaignID int64, p *subscribers.Su
 // draft compiles a campaign as it stands, for a person or for nobody in particular.
 func (c *Composer) draft(ctx context.Context, cam campaign.Campaign, subscriberID int64) (*composition, subscribers.Subscriber, error) {
 	p := subscribers.Subscriber{Attributes: "{}"}
-	v := campaign.Version{
-		CampaignID: cam.ID, Number: cam.Version, Subject: cam.Subject, HTML: cam.HTML, Text: cam.Text, ListIDs: cam.ListIDs, Translations: cam.Translations,
+	cam, err := c.campaigns.Rendered(cam)
+	if err != nil {
+		return nil, p, err
 	}
-	var err error
+	v := campaign.Version{
+		CampaignID: cam.ID, Number: cam.Version, Subject: cam.Subject, HTML: cam.HTML, Text: cam.Text, ListIDs: cam.ListIDs, Translations: cam.Translations, Language: cam.Language,
+	}
 	if v.Sender, err = c.campaigns.Sender(ctx, cam.SenderID); err != nil {
 		return nil, p, err
 	}

@@ -51,9 +51,11 @@ var arrows = map[string][]string{
 
 	"unsubscribe": {"internal/database", "internal/journal", "internal/keyring", "subscribers"},
 
-	"campaign/content": {},
+	"campaign/content":   {},
+	"campaign/markup":    {},
+	"campaign/templates": {},
 	"campaign": {
-		"campaign/content", "internal/database", "internal/journal", "sending", "subscribers", "subscribers/consent", "subscribers/segment", "throttle",
+		"campaign/content", "campaign/markup", "internal/database", "internal/journal", "sending", "subscribers", "subscribers/consent", "subscribers/segment", "throttle",
 	},
 
 	"preflight/inspect": {},

@@ -14,6 +14,9 @@ type NewCampaign struct {
 	Subject  string `json:"subject" example:"News for {{ name }}" doc:"Liquid, as are html and text."`
 	HTML     string `json:"html,omitempty" example:"<p>Hello {{ name }}</p>"`
 	Text     string `json:"text,omitempty" example:"" doc:"Made from the HTML, if left out."`
+	Markdown string `json:"markdown,omitempty" example:"" doc:"Instead of html: Markdown, with Liquid in it."`
+	MJML     string `json:"mjml,omitempty" example:"" doc:"Instead of html: MJML, with Liquid in it."`
+	Language string `json:"language,omitempty" maxLength:"35" example:"en" doc:"Of the content; en if left out."`
 	ListIDs  []ID   `json:"list_ids" maxItems:"60"`
 	SenderID ID     `json:"sender_id"`
 	Segment  string `json:"segment,omitempty" example:"" doc:"Narrows the lists: attributes.city = \"Lyon\" and last_sent_at < 30 days ago; see docs/segments.md."`
@@ -47,9 +50,13 @@ type CampaignLine struct {
 // Campaign is a campaign with its content and its books.
 type Campaign struct {
 	CampaignLine
-	HTML    string `json:"html"`
-	Text    string `json:"text"`
-	Segment string `json:"segment"`
+	HTML string `json:"html"`
+	Text string `json:"text"`
+
+	Markdown string `json:"markdown"`
+	MJML     string `json:"mjml"`
+	Language string `json:"language"`
+	Segment  string `json:"segment"`
 
 	Translations map[string]campaign.Content `json:"translations"`
 
@@ -79,12 +86,12 @@ func show(ctx context.Context, store *campaign.Store, c campaign.Campaign) (Camp
 	if days == nil {
 		days = []string{}
 	}
-	return Campaign{QuietHours: quietOf(c.Calendar), AllowedDays: days, LocalTime: c.Calendar.LocalTime, Timezone: c.Calendar.Timezone, CampaignLine: lineOf(c), HTML: c.HTML, Text: c.Text, Segment: c.Segment, OnUncertain: c.OnUncertain, Counts: counts, Excluded: c.Excluded, Translations: c.Translations, Priority: priorityOf(c.Priority), Canary: canaryOf(c)}, err
+	return Campaign{QuietHours: quietOf(c.Calendar), AllowedDays: days, LocalTime: c.Calendar.LocalTime, Timezone: c.Calendar.Timezone, CampaignLine: lineOf(c), HTML: c.HTML, Text: c.Text, Markdown: c.Markdown, MJML: c.MJML, Language: c.Language, Segment: c.Segment, OnUncertain: c.OnUncertain, Counts: counts, Excluded: c.Excluded, Translations: c.Translations, Priority: priorityOf(c.Priority), Canary: canaryOf(c)}, err
 }
 
 func (n NewCampaign) campaign(id int64) campaign.Campaign {
 	return campaign.Campaign{
-		ID: id, Name: n.Name, Subject: n.Subject, HTML: n.HTML, Text: n.Text, SenderID: n.SenderID.int(),
+		ID: id, Name: n.Name, Subject: n.Subject, HTML: n.HTML, Text: n.Text, Markdown: n.Markdown, MJML: n.MJML, Language: n.Language, SenderID: n.SenderID.int(),
 		ListIDs: ints(n.ListIDs), Segment: n.Segment, OnUncertain: n.OnUncertain, Translations: n.Translations, Priority: map[string]int{"high": 1, "low": -1}[n.Priority],
 		Calendar: n.calendar(),
 	}
