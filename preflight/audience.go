@@ -92,7 +92,7 @@ func (p *Preflight) people(_ context.Context, s *subject, r *campaign.Report) er
 	a := s.audience
 	if a.Recipients == 0 {
 		r.Add(campaign.Finding{
-			Code: "nobody", Severity: campaign.Warning, Message: "nobody of these lists may be mailed now",
+			Code: "nobody", Severity: campaign.Info, Message: "nobody of these lists may be mailed now",
 			Fix: "Look at the excluded in POST /campaigns/ID/forecast: they are not confirmed, have left, or the segment means nobody.",
 		})
 		return nil

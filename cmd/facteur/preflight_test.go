@@ -142,21 +142,22 @@ func TestPreflight_WarningsAreAcknowledgedByCode(t *testing.T) {
 // What changes between the launch and the time is found at the time.
 func TestPreflight_LooksAgainWhenAScheduledCampaignIsToStart(t *testing.T) {
 	d := newDesk(t, "ada@example.org,Ada")
-	id := d.draft("Bread in May", honest)
-	if code := d.launch(id, map[string]any{"at": time.Now().Add(3 * time.Second).UTC().Format(time.RFC3339Nano)}); code != "" {
+	id := d.draft("Bread for {{ name }}", honest)
+	if code := d.launch(id, map[string]any{"at": time.Now().Add(4 * time.Second).UTC().Format(time.RFC3339Nano)}); code != "" {
 		t.Fatal(code)
 	}
-	if err := d.api.Call(t.Context(), http.MethodPost, "/suppressions", map[string]any{"email": "ada@example.org"}, nil); err != nil {
+	consent := map[string]any{"basis": "customer", "source": "shop", "at": time.Now().Add(-time.Hour).UTC().Format(time.RFC3339), "wording": "yes"}
+	if err := d.api.Call(t.Context(), http.MethodPost, "/lists/"+d.List+"/subscribers", map[string]any{"email": "nameless@example.org", "consent": consent}, nil); err != nil {
 		t.Fatal(err)
 	}
 	for end := time.Now().Add(30 * time.Second); d.status(id) == "scheduled" && time.Now().Before(end); {
 		time.Sleep(100 * time.Millisecond)
 	}
 	c, err := d.api.Campaign(t.Context(), id)
-	if err != nil || c.Status != "blocked" || !strings.Contains(c.StatusReason, "nobody") {
+	if err != nil || c.Status != "blocked" || !strings.Contains(c.StatusReason, "variable_missing") || d.box.Count().Accepted != 0 {
 		t.Errorf("%s (%s), %v", c.Status, c.StatusReason, err)
 	}
-	if code := d.launch(id, map[string]any{"acknowledge": []string{"nobody"}}); code != "" {
+	if code := d.launch(id, map[string]any{"acknowledge": []string{"variable_missing"}}); code != "" {
 		t.Errorf("a person lets it go: %q", code)
 	}
 }
