@@ -56,6 +56,7 @@ type Campaign struct {
 	Markdown     string // instead of HTML, as is the next
 	MJML         string
 	Language     string // of the content, such as fr; empty: en
+	Tracking     bool   // links and openings are seen of those who agreed to that
 	Text         string
 	SenderID     int64
 	ListIDs      []int64
@@ -94,6 +95,7 @@ type campaignRow struct {
 	Markdown     string `db:"markdown"`
 	MJML         string `db:"mjml"`
 	Language     string `db:"language"`
+	Tracking     bool   `db:"tracking"`
 	Text         string `db:"text"`
 	SenderID     int64  `db:"sender_id"`
 	ListIDs      string `db:"list_ids"`
@@ -123,12 +125,12 @@ type campaignRow struct {
 }
 
 const campaignColumns = `id, name, status, status_reason, subject, html, text, sender_id, list_ids, segment, on_uncertain, version,
-	starts_at, launched_at, audience_at, planned, plan_after, recipients, excluded, run, created_at, updated_at, finished_at, translations, markdown, mjml, language,
+	starts_at, launched_at, audience_at, planned, plan_after, recipients, excluded, run, created_at, updated_at, finished_at, translations, markdown, mjml, language, tracking,
 	calendar, priority, canary_percent, canary_wait, canary_least, canary_state, canary_until`
 
 func (r campaignRow) campaign() (Campaign, error) {
 	c := Campaign{
-		ID: r.ID, Name: r.Name, Status: r.Status, StatusReason: r.StatusReason, Subject: r.Subject, HTML: r.HTML, Text: r.Text, Markdown: r.Markdown, MJML: r.MJML, Language: r.Language,
+		ID: r.ID, Name: r.Name, Status: r.Status, StatusReason: r.StatusReason, Subject: r.Subject, HTML: r.HTML, Text: r.Text, Markdown: r.Markdown, MJML: r.MJML, Language: r.Language, Tracking: r.Tracking,
 		SenderID: r.SenderID, Segment: r.Segment, OnUncertain: r.OnUncertain, Version: r.Version, StartsAt: r.StartsAt, LaunchedAt: r.LaunchedAt,
 		AudienceAt: r.AudienceAt, Planned: r.Planned, PlanAfter: r.PlanAfter, Recipients: r.Recipients, Run: r.Run,
 		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, FinishedAt: r.FinishedAt,
@@ -165,8 +167,8 @@ func (s *Store) Create(ctx context.Context, tx *database.Tx, c Campaign) (Campai
 	}
 	c.ID, c.Status, c.CreatedAt, c.Excluded = s.db.NewID(), Draft, s.db.Now().UnixMilli(), map[string]int64{}
 	c.UpdatedAt = c.CreatedAt
-	_, err := tx.Exec(ctx, `INSERT INTO campaigns (`+campaignColumns+`) VALUES (?, ?, ?, '', ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, ?, 0, 0, '{}', 0, ?, ?, 0, ?, ?, ?, ?, ?, ?, 0, 0, 0, '', 0)`,
-		c.ID, c.Name, string(c.Status), c.Subject, c.HTML, c.Text, c.SenderID, database.FormatIDs(c.ListIDs), c.Segment, c.OnUncertain, false, c.CreatedAt, c.UpdatedAt, formatTranslations(c.Translations), c.Markdown, c.MJML, c.Language, formatCalendar(c.Calendar), c.Priority)
+	_, err := tx.Exec(ctx, `INSERT INTO campaigns (`+campaignColumns+`) VALUES (?, ?, ?, '', ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, ?, 0, 0, '{}', 0, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, '', 0)`,
+		c.ID, c.Name, string(c.Status), c.Subject, c.HTML, c.Text, c.SenderID, database.FormatIDs(c.ListIDs), c.Segment, c.OnUncertain, false, c.CreatedAt, c.UpdatedAt, formatTranslations(c.Translations), c.Markdown, c.MJML, c.Language, c.Tracking, formatCalendar(c.Calendar), c.Priority)
 	if err != nil {
 		return Campaign{}, fmt.Errorf("create campaign: %w", err)
 	}
@@ -185,8 +187,8 @@ func (s *Store) Update(ctx context.Context, tx *database.Tx, c Campaign) (Campai
 	if err := s.check(ctx, tx, &c); err != nil {
 		return Campaign{}, err
 	}
-	_, err = tx.Exec(ctx, `UPDATE campaigns SET name = ?, subject = ?, html = ?, text = ?, sender_id = ?, list_ids = ?, segment = ?, on_uncertain = ?, translations = ?, calendar = ?, priority = ?, markdown = ?, mjml = ?, language = ?, updated_at = ? WHERE id = ?`,
-		c.Name, c.Subject, c.HTML, c.Text, c.SenderID, database.FormatIDs(c.ListIDs), c.Segment, c.OnUncertain, formatTranslations(c.Translations), formatCalendar(c.Calendar), c.Priority, c.Markdown, c.MJML, c.Language, s.db.Now().UnixMilli(), c.ID)
+	_, err = tx.Exec(ctx, `UPDATE campaigns SET name = ?, subject = ?, html = ?, text = ?, sender_id = ?, list_ids = ?, segment = ?, on_uncertain = ?, translations = ?, calendar = ?, priority = ?, markdown = ?, mjml = ?, language = ?, tracking = ?, updated_at = ? WHERE id = ?`,
+		c.Name, c.Subject, c.HTML, c.Text, c.SenderID, database.FormatIDs(c.ListIDs), c.Segment, c.OnUncertain, formatTranslations(c.Translations), formatCalendar(c.Calendar), c.Priority, c.Markdown, c.MJML, c.Language, c.Tracking, s.db.Now().UnixMilli(), c.ID)
 	if err != nil {
 		return Campaign{}, fmt.Errorf("update campaign: %w", err)
 	}

@@ -258,6 +258,9 @@ func (s *Store) Erase(ctx context.Context, tx *database.Tx, subscriberID int64, 
 			return err
 		}
 	}
+	if err := s.forgetInteractions(ctx, tx, subscriberID); err != nil {
+		return err
+	}
 	if err := s.people.Erase(ctx, tx, subscriberID, source); err != nil {
 		return err
 	}

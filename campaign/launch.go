@@ -27,6 +27,7 @@ type Version struct {
 	Segment    string
 	Calendar   Calendar
 	Language   string // of the content; empty: en
+	Tracking   bool   // see [Version.WatchedContents]
 	// Translations are the content in other languages, by locale.
 	Translations map[string]Content
 }
@@ -66,8 +67,8 @@ func (s *Store) Launch(ctx context.Context, tx *database.Tx, id int64, at time.T
 		return Campaign{}, err
 	}
 	c.Version++
-	_, err = tx.Exec(ctx, `INSERT INTO versions (campaign_id, number, subject, html, text, sender, list_ids, segment, translations, calendar, language, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		c.ID, c.Version, c.Subject, made.HTML, c.Text, string(frozen), database.FormatIDs(c.ListIDs), c.Segment, formatTranslations(made.Translations), formatCalendar(c.Calendar), c.Language, now.UnixMilli())
+	_, err = tx.Exec(ctx, `INSERT INTO versions (campaign_id, number, subject, html, text, sender, list_ids, segment, translations, calendar, language, tracking, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		c.ID, c.Version, c.Subject, made.HTML, c.Text, string(frozen), database.FormatIDs(c.ListIDs), c.Segment, formatTranslations(made.Translations), formatCalendar(c.Calendar), c.Language, c.Tracking, now.UnixMilli())
 	if err != nil {
 		return Campaign{}, fmt.Errorf("freeze campaign %d: %w", id, err)
 	}
@@ -168,12 +169,13 @@ func (s *Store) Version(ctx context.Context, campaignID, number int64) (Version,
 		Translations string `db:"translations"`
 		Calendar     string `db:"calendar"`
 		Language     string `db:"language"`
+		Tracking     bool   `db:"tracking"`
 	}
-	err := s.q.Get(ctx, &row, `SELECT subject, html, text, sender, list_ids, segment, translations, calendar, language FROM versions WHERE campaign_id = ? AND number = ?`, campaignID, number)
+	err := s.q.Get(ctx, &row, `SELECT subject, html, text, sender, list_ids, segment, translations, calendar, language, tracking FROM versions WHERE campaign_id = ? AND number = ?`, campaignID, number)
 	if err != nil {
 		return Version{}, fmt.Errorf("version %d of campaign %d: %w", number, campaignID, err)
 	}
-	v := Version{CampaignID: campaignID, Number: number, Subject: row.Subject, HTML: row.HTML, Text: row.Text, Segment: row.Segment, Language: row.Language}
+	v := Version{CampaignID: campaignID, Number: number, Subject: row.Subject, HTML: row.HTML, Text: row.Text, Segment: row.Segment, Language: row.Language, Tracking: row.Tracking}
 	if err := json.Unmarshal([]byte(row.Translations), &v.Translations); err != nil {
 		return v, fmt.Errorf("version %d of campaign %d: translations: %w", number, campaignID, err)
 	}

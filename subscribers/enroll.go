@@ -93,7 +93,7 @@ func (e *enrolment) refuseSuppressed(ctx context.Context) error {
 
 // find reads the people there are.
 func (e *enrolment) find(ctx context.Context) error {
-	query, args, err := database.In(`SELECT `+subscriberColumns+` FROM subscribers WHERE key IN (?)`, e.keys)
+	query, args, err := database.In(`SELECT `+subscriberWhole+` FROM subscribers WHERE key IN (?)`, e.keys)
 	if err != nil {
 		return err
 	}

@@ -20,14 +20,18 @@ type Subscriber struct {
 	Attributes string `db:"attributes"` // a JSON object
 	CreatedAt  int64  `db:"created_at"`
 	UpdatedAt  int64  `db:"updated_at"`
+	TrackingAt int64  `db:"tracking_at"` // when they let us see what they open and follow; 0: they do not
 }
 
 const subscriberColumns = `id, email, key, name, locale, timezone, attributes, created_at, updated_at`
 
+// subscriberWhole is a row as it is read.
+const subscriberWhole = subscriberColumns + `, tracking_at`
+
 // Subscriber finds a person by id.
 func (s *Store) Subscriber(ctx context.Context, id int64) (Subscriber, error) {
 	var p Subscriber
-	err := s.q.Get(ctx, &p, `SELECT `+subscriberColumns+` FROM subscribers WHERE id = ?`, id)
+	err := s.q.Get(ctx, &p, `SELECT `+subscriberWhole+` FROM subscribers WHERE id = ?`, id)
 	if err != nil {
 		return Subscriber{}, fmt.Errorf("subscriber %d: %w", id, err)
 	}
@@ -37,14 +41,14 @@ func (s *Store) Subscriber(ctx context.Context, id int64) (Subscriber, error) {
 // SubscriberByKey finds a person by the key of an address.
 func (s *Store) SubscriberByKey(ctx context.Context, key string) (Subscriber, error) {
 	var p Subscriber
-	err := s.q.Get(ctx, &p, `SELECT `+subscriberColumns+` FROM subscribers WHERE key = ?`, key)
+	err := s.q.Get(ctx, &p, `SELECT `+subscriberWhole+` FROM subscribers WHERE key = ?`, key)
 	return p, err
 }
 
 // Subscribers pages through all people by id, after the given one.
 func (s *Store) Subscribers(ctx context.Context, after int64, limit int) ([]Subscriber, error) {
 	var people []Subscriber
-	err := s.q.Select(ctx, &people, `SELECT `+subscriberColumns+` FROM subscribers WHERE id > ? ORDER BY id LIMIT ?`, after, limit)
+	err := s.q.Select(ctx, &people, `SELECT `+subscriberWhole+` FROM subscribers WHERE id > ? ORDER BY id LIMIT ?`, after, limit)
 	return people, err
 }
 
@@ -53,13 +57,13 @@ func (s *Store) People(ctx context.Context, ids []int64) ([]Subscriber, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	query, args, err := database.In(`SELECT `+subscriberColumns+` FROM subscribers WHERE id IN (?)`, ids)
+	query, args, err := database.In(`SELECT `+subscriberWhole+` FROM subscribers WHERE id IN (?)`, ids)
 	if err != nil {
 		return nil, err
 	}
 	people := make([]Subscriber, 0, len(ids))
 	var p Subscriber
-	err = s.db.Scan(ctx, query, args, []any{&p.ID, &p.Email, &p.Key, &p.Name, &p.Locale, &p.Timezone, &p.Attributes, &p.CreatedAt, &p.UpdatedAt},
+	err = s.db.Scan(ctx, query, args, []any{&p.ID, &p.Email, &p.Key, &p.Name, &p.Locale, &p.Timezone, &p.Attributes, &p.CreatedAt, &p.UpdatedAt, &p.TrackingAt},
 		func() { people = append(people, p) })
 	return people, err
 }

@@ -77,6 +77,15 @@ func ParseConfirmToken(k *keyring.Keyring, token string) (Request, error) {
 // AccessFor is how long a link to a person's preferences and data is good.
 const AccessFor = time.Hour
 
+// TrackToken is before the number of a link in the mail of somebody who agreed
+// to be watched.
+func (r Reference) TrackToken(k *keyring.Keyring) string { return k.Token(keyring.Track, r.payload()) }
+
+// ParseTrackToken is the reverse; [keyring.ErrInvalid] for anything we did not sign.
+func ParseTrackToken(k *keyring.Keyring, token string) (Reference, error) {
+	return reference(k.OpenToken(keyring.Track, token))
+}
+
 // FileToken names a campaign's file in the link to it.
 func FileToken(k *keyring.Keyring, fileID int64) string {
 	return k.Token(keyring.File, numbers(fileID))

@@ -44,6 +44,22 @@ type composition struct {
 	home string
 	// translated are the version's other languages, by locale in lower case; nil: none.
 	translated map[string]*content.Message
+	// watched are the same for those who agreed to that; nil: nobody is watched.
+	watched map[string]*content.Message
+}
+
+// whole is the message for a person, in their language.
+func (m *composition) whole(p *subscribers.Subscriber) *content.Message {
+	plain := m.in(p.Locale)
+	if m.watched == nil || p.TrackingAt == 0 {
+		return plain
+	}
+	for locale, t := range m.translated {
+		if t == plain {
+			return m.watched[locale]
+		}
+	}
+	return m.watched[""]
 }
 
 // in is the message in a person's language: the locale's own, else its
@@ -142,7 +158,38 @@ func (c *Composer) compile(ctx context.Context, v campaign.Version) (*compositio
 		}
 		made.translated[strings.ToLower(locale)] = m
 	}
-	return made, nil
+	return made, made.watch(v, frame, boundary)
+}
+
+// watch compiles what those get who agreed to be watched.
+func (m *composition) watch(v campaign.Version, frame content.Frame, boundary string) error {
+	if !v.Tracking || v.HTML == "" {
+		return nil
+	}
+	m.watched = map[string]*content.Message{}
+	html, _ := v.WatchedContents()
+	for locale, text := range html {
+		source, f := content.Source{Subject: v.Subject, HTML: text, Text: v.Text}, frame
+		if locale != "" {
+			t := v.Translations[locale]
+			source.Subject, source.Text = t.Subject, t.Text
+			f = campaign.TranslatedFrame(v.Sender, boundary, locale)
+			f.Enclosures = frame.Enclosures
+		}
+		if source.Text == "" { // its text is made of what nobody watches
+			plain := v.HTML
+			if locale != "" {
+				plain = v.Translations[locale].HTML
+			}
+			source.PlainHTML = plain
+		}
+		made, err := content.Compile(source, f)
+		if err != nil {
+			return fmt.Errorf("compile campaign %d, watched: %w", v.CampaignID, err)
+		}
+		m.watched[strings.ToLower(locale)] = made
+	}
+	return nil
 }
 
 // scratch is what one person's message is made from; used again.
@@ -166,8 +213,17 @@ func (c *Composer) recipient(s *scratch, m *composition, ref unsubscribe.Referen
 	s.Recipient = content.Recipient{
 		Email: wire, Name: p.Name, Locale: p.Locale, Attributes: s.attributes,
 		UnsubscribeURL: leave, PreferencesURL: leave, WebURL: c.publicURL + "/w/" + ref.ViewToken(c.keys),
+		TrackURL:  c.trackURL(m, ref, p),
 		MessageID: ref.MessageID(c.keys, m.version.Sender.Domain), Date: at, Headers: s.headers,
 	}
+}
+
+// trackURL is the beginning of a watched person's links; "" of everybody else's.
+func (c *Composer) trackURL(m *composition, ref unsubscribe.Reference, p *subscribers.Subscriber) string {
+	if m.watched == nil || p.TrackingAt == 0 {
+		return ""
+	}
+	return c.publicURL + "/t/" + ref.TrackToken(c.keys)
 }
 
 // Test composes a campaign as it stands for a test letter: for a subscriber,
@@ -232,7 +288,7 @@ func (c *Composer) draft(ctx context.Context, cam campaign.Campaign, subscriberI
 		return nil, p, err
 	}
 	v := campaign.Version{
-		CampaignID: cam.ID, Number: cam.Version, Subject: cam.Subject, HTML: cam.HTML, Text: cam.Text, ListIDs: cam.ListIDs, Translations: cam.Translations, Language: cam.Language,
+		CampaignID: cam.ID, Number: cam.Version, Subject: cam.Subject, HTML: cam.HTML, Text: cam.Text, ListIDs: cam.ListIDs, Translations: cam.Translations, Language: cam.Language, Tracking: cam.Tracking,
 	}
 	if v.Sender, err = c.campaigns.Sender(ctx, cam.SenderID); err != nil {
 		return nil, p, err

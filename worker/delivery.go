@@ -73,7 +73,7 @@ func (d *delivery) Compose(dst []byte) ([]byte, error) {
 		s.Headers = append(append(append(append(append(s.Headers, field...), ": "...), s.MessageID...), '\r'), '\n')
 		s.headers = s.Headers
 	}
-	message := d.batch.made.in(d.person.Locale)
+	message := d.batch.made.whole(&d.person)
 	if d.batch.signer == nil {
 		return message.Append(dst, &s.Recipient)
 	}

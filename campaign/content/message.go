@@ -13,6 +13,8 @@ type Source struct {
 	Subject string
 	HTML    string // empty: a mail of text only
 	Text    string // empty: made from the HTML
+	// PlainHTML is what the text is made from; empty: from HTML.
+	PlainHTML string
 }
 
 // Address is a mailbox as it stands in a header: UTF-8, the domain as the wire wants it.
@@ -42,6 +44,7 @@ type Recipient struct {
 	UnsubscribeURL string // empty: no link is added
 	PreferencesURL string
 	WebURL         string
+	TrackURL       string // before the number of a link; of those who agreed to be watched
 	MessageID      string // without < and >
 	Date           time.Time
 	Headers        []byte // ready lines, each with its CRLF
@@ -59,7 +62,7 @@ type Message struct {
 // wrong. What would pass a limit for everybody is refused here, by a trial for nobody.
 func Compile(s Source, f Frame) (*Message, error) {
 	lines := strings.NewReplacer("\r\n", "\n", "\r", "\n")
-	s = Source{lines.Replace(s.Subject), lines.Replace(s.HTML), lines.Replace(s.Text)}
+	s = Source{lines.Replace(s.Subject), lines.Replace(s.HTML), lines.Replace(s.Text), lines.Replace(s.PlainHTML)}
 	f.PostalAddress = lines.Replace(f.PostalAddress)
 	m := &Message{}
 	var keys []string
@@ -100,7 +103,14 @@ func Compile(s Source, f Frame) (*Message, error) {
 		m.text, _ = compile("text", s.Text, modeText)
 	case m.html != nil:
 		var err error
-		if m.text, err = derive(tokens, s.HTML, &keys, vocabulary); err != nil {
+		of := s.HTML
+		if s.PlainHTML != "" {
+			of = s.PlainHTML
+			if tokens, err = newParser("html", of, modeHTML, &keys, vocabulary).tokenize(); err != nil {
+				faults = append(faults, err)
+			}
+		}
+		if m.text, err = derive(tokens, of, &keys, vocabulary); err != nil {
 			faults = append(faults, err)
 		}
 	}

@@ -26,6 +26,7 @@ const (
 	rootUnsubscribe
 	rootPreferences
 	rootWeb
+	rootTrack
 	rootPostal
 	rootAttribute  // one top-level key of the attributes
 	rootAttributes // all of them: the key is computed
@@ -45,6 +46,8 @@ func rootNamed(name string) root {
 		return rootPreferences
 	case "web_url":
 		return rootWeb
+	case "track_url": // of the house's own making: nobody writes it
+		return rootTrack
 	case "postal_address":
 		return rootPostal
 	case "attributes":
@@ -119,6 +122,8 @@ func (r *render) own(root root) value {
 		v.s = r.person.PreferencesURL
 	case rootWeb:
 		v.s = r.person.WebURL
+	case rootTrack:
+		v.s = r.person.TrackURL
 	case rootPostal:
 		v.s, v.marks = r.postal, markPostal
 	}

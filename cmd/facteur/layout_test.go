@@ -143,7 +143,7 @@ var owners = map[string]string{
 	"wordings": "subscribers", "signups": "subscribers", "signup_counts": "subscribers", "invitations": "subscribers", "tombstones": "subscribers", "leavings": "subscribers",
 	"refusals": "subscribers", "hygiene_reports": "subscribers", "mail_domains": "subscribers", "retention": "subscribers",
 	"consents": "subscribers/consent", "statements": "subscribers/consent", "evidences": "subscribers/consent", "unsealed": "subscribers/consent", "seals": "subscribers/consent",
-	"dkim_keys": "sending", "files": "campaign", "preflights": "campaign", "relays": "sending", "domains": "sending", "senders": "sending", "letters": "sending", "domain_checks": "sending",
+	"dkim_keys": "sending", "files": "campaign", "interactions": "campaign", "tracking_choices": "subscribers", "preflights": "campaign", "relays": "sending", "domains": "sending", "senders": "sending", "letters": "sending", "domain_checks": "sending",
 	"feedback": "feedback", "feedback_hooks": "feedback",
 	"rates": "throttle", "external_rates": "throttle",
 	"limits": "throttle", "lanes": "throttle", "lane_minutes": "throttle", "begun_minutes": "throttle", "warmup_days": "throttle", "breakers": "throttle", "slowdowns": "throttle", "recipient_domains": "throttle",

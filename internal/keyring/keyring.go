@@ -44,6 +44,7 @@ const (
 	View    Purpose = "view"    // the web version of a mail
 	Confirm Purpose = "confirm" // the yes of a double opt-in
 	Access  Purpose = "access"  // a person's preferences and data, for an hour
+	Track   Purpose = "track"   // the links of one who agreed to be watched
 	File    Purpose = "file"    // a hosted file of a campaign
 
 	LeaveMail  Purpose = "leave_mail" // the address of a mailto unsubscribe
@@ -52,7 +53,7 @@ const (
 )
 
 func purposes() []Purpose {
-	return []Purpose{Leave, Return, Message, View, Confirm, Access, File, LeaveMail, Complaints, Probe}
+	return []Purpose{Leave, Return, Message, View, Confirm, Access, Track, File, LeaveMail, Complaints, Probe}
 }
 
 const tagSize = 16

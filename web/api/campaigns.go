@@ -21,6 +21,8 @@ type NewCampaign struct {
 	SenderID ID     `json:"sender_id"`
 	Segment  string `json:"segment,omitempty" example:"" doc:"Narrows the lists: attributes.city = \"Lyon\" and last_sent_at < 30 days ago; see docs/segments.md."`
 
+	Tracking bool `json:"tracking,omitempty" doc:"See which links are followed and that the mail is opened, of those who agreed to that; nobody is watched otherwise."`
+
 	Translations map[string]campaign.Content `json:"translations,omitempty" doc:"The content in other languages, by locale; who speaks none of them gets the one above."`
 	QuietHours   *QuietHours                 `json:"quiet_hours,omitempty" doc:"No mail then, by the clock where the person lives."`
 	AllowedDays  []string                    `json:"allowed_days,omitempty" maxItems:"7" enum:"mon,tue,wed,thu,fri,sat,sun" doc:"All, if left out; by the calendar where the person lives."`
@@ -56,6 +58,7 @@ type Campaign struct {
 	Markdown string `json:"markdown"`
 	MJML     string `json:"mjml"`
 	Language string `json:"language"`
+	Tracking bool   `json:"tracking"`
 	Segment  string `json:"segment"`
 
 	Translations map[string]campaign.Content `json:"translations"`
@@ -86,12 +89,12 @@ func show(ctx context.Context, store *campaign.Store, c campaign.Campaign) (Camp
 	if days == nil {
 		days = []string{}
 	}
-	return Campaign{QuietHours: quietOf(c.Calendar), AllowedDays: days, LocalTime: c.Calendar.LocalTime, Timezone: c.Calendar.Timezone, CampaignLine: lineOf(c), HTML: c.HTML, Text: c.Text, Markdown: c.Markdown, MJML: c.MJML, Language: c.Language, Segment: c.Segment, OnUncertain: c.OnUncertain, Counts: counts, Excluded: c.Excluded, Translations: c.Translations, Priority: priorityOf(c.Priority), Canary: canaryOf(c)}, err
+	return Campaign{QuietHours: quietOf(c.Calendar), AllowedDays: days, LocalTime: c.Calendar.LocalTime, Timezone: c.Calendar.Timezone, CampaignLine: lineOf(c), HTML: c.HTML, Text: c.Text, Markdown: c.Markdown, MJML: c.MJML, Language: c.Language, Tracking: c.Tracking, Segment: c.Segment, OnUncertain: c.OnUncertain, Counts: counts, Excluded: c.Excluded, Translations: c.Translations, Priority: priorityOf(c.Priority), Canary: canaryOf(c)}, err
 }
 
 func (n NewCampaign) campaign(id int64) campaign.Campaign {
 	return campaign.Campaign{
-		ID: id, Name: n.Name, Subject: n.Subject, HTML: n.HTML, Text: n.Text, Markdown: n.Markdown, MJML: n.MJML, Language: n.Language, SenderID: n.SenderID.int(),
+		ID: id, Name: n.Name, Subject: n.Subject, HTML: n.HTML, Text: n.Text, Markdown: n.Markdown, MJML: n.MJML, Language: n.Language, Tracking: n.Tracking, SenderID: n.SenderID.int(),
 		ListIDs: ints(n.ListIDs), Segment: n.Segment, OnUncertain: n.OnUncertain, Translations: n.Translations, Priority: map[string]int{"high": 1, "low": -1}[n.Priority],
 		Calendar: n.calendar(),
 	}

@@ -30,6 +30,7 @@ func (c *calls) table() []route {
 		{get, "/imports/{id}/refused", "subscribers:read", "The refused rows of an import, as a file to mend", filed(c, "CSV, or JSON Lines if the import was.", "text/csv", c.refusals)},
 		{get, "/subscribers", "subscribers:read", "All people, or the one with an address", read(c, c.subscribers)},
 		{get, "/subscribers/{id}", "subscribers:read", "One person with their subscriptions", read(c, c.subscriber)},
+		{put, "/subscribers/{id}/tracking", "subscribers:write", "Note whether a person lets us see what they open and follow", read(c, c.setTracking)},
 		{del, "/subscribers/{id}", "privacy:write", "Erase all that is held about one person", read(c, c.erase)},
 		{get, "/subscribers/{id}/export", "privacy:read", "All that is held about one person", filed(c, "JSON, or a page for reading.", "application/json", c.dossier)},
 		{get, "/subscribers/{id}/consents", "privacy:read", "What one person said, and how we know", read(c, c.consents)},
@@ -114,6 +115,7 @@ func (c *calls) table() []route {
 		{post, "/campaigns/{id}/preview", "campaigns:read", "A campaign as a person would get it", answered(c, http.StatusOK, c.preview)},
 		{get, "/campaigns/{id}/letters", "campaigns:read", "The test mails of a campaign, newest first", read(c, c.letters)},
 		{get, "/campaigns/{id}/deliveries", "campaigns:read", "What became of each message", read(c, c.deliveries)},
+		{get, "/campaigns/{id}/interactions", "campaigns:read", "Links followed and mails opened, of those who agreed to be watched", read(c, c.interactions)},
 		{get, "/campaigns/{id}/events", "campaigns:read", "Counts and rate, live", c.live},
 
 		{get, "/stop", "stop:read", "Is everything stopped?", read(c, c.stopped)},

@@ -44,6 +44,7 @@ type Subscriber struct {
 	Attributes    Attributes     `json:"attributes"`
 	CreatedAt     *time.Time     `json:"created_at"`
 	UpdatedAt     *time.Time     `json:"updated_at"`
+	TrackingAt    *time.Time     `json:"tracking_at" doc:"When they agreed that we see what they open and follow; null: they did not."`
 	Subscriptions []Subscription `json:"subscriptions,omitempty" doc:"Only where one person is asked for."`
 }
 
@@ -67,7 +68,7 @@ type Subscribed struct {
 func subscriberOf(p subscribers.Subscriber) Subscriber {
 	return Subscriber{
 		ID: idOf(p.ID), Email: p.Email, Name: p.Name, Locale: p.Locale, Timezone: p.Timezone, Attributes: Attributes(p.Attributes),
-		CreatedAt: at(p.CreatedAt), UpdatedAt: at(p.UpdatedAt),
+		CreatedAt: at(p.CreatedAt), UpdatedAt: at(p.UpdatedAt), TrackingAt: at(p.TrackingAt),
 	}
 }
 

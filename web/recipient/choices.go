@@ -114,7 +114,7 @@ func (d *door) showChoices(w http.ResponseWriter, r *http.Request, p subscribers
 	}
 	next := page{
 		Kind: "choices", W: words, Other: d.words.other(words.lang()), Title: words["prefs_title"], Heading: words["prefs_heading"],
-		Text: words.with("prefs_for", "email", p.Email), Error: done, Self: d.base + "/p/" + r.PathValue("token"),
+		Tracks: p.TrackingAt > 0, Text: words.with("prefs_for", "email", p.Email), Error: done, Self: d.base + "/p/" + r.PathValue("token"),
 	}
 	lists := make([]int64, len(subs))
 	every, paused := int64(0), int64(0)
@@ -227,12 +227,23 @@ func (d *door) save(ctx context.Context, r *http.Request, p subscribers.Subscrib
 				return err
 			}
 		}
+		if err := d.watch(ctx, tx, r, p, form); err != nil {
+			return err
+		}
 		var invalid *subscribers.Invalid
 		if err := d.People.Speak(ctx, tx, p.ID, form.Get("language")); err != nil && !errors.As(err, &invalid) {
 			return err
 		}
 		return nil
 	})
+}
+
+// watch takes over whether the person lets us see what they open and follow.
+func (d *door) watch(ctx context.Context, tx *database.Tx, r *http.Request, p subscribers.Subscriber, form url.Values) error {
+	if form.Get("track") == "" {
+		return d.Campaigns.Unwatch(ctx, tx, p.ID, "preferences")
+	}
+	return d.People.Track(ctx, tx, p.ID, true, "preferences", d.words.of(r, asked(form.Get("lang"), p.Locale))["prefs_track"])
 }
 
 // erase removes all that is held about the person who holds the link.

@@ -32,6 +32,7 @@ type page struct {
 
 	Self        string // the page's own path
 	Complained  bool
+	Tracks      bool
 	PausedUntil string
 	Often       []option
 	Languages   []option

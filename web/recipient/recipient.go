@@ -64,6 +64,8 @@ func New(opt Options) http.Handler {
 		"GET /w/{token}":  d.webVersion,
 		"GET /f/{token}":  d.file,
 
+		"GET /t/{token}/{link}": d.track,
+
 		"GET /subscribe/{list}":  d.form,
 		"POST /subscribe/{list}": d.subscribe,
 		"GET /c/{token}":         d.asked,

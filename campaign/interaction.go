@@ -1,0 +1,142 @@
+package campaign
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"facteur/internal/database"
+	"facteur/internal/journal"
+)
+
+// Opened is the number that stands for the picture of an opened mail; links
+// count from 1.
+const Opened = 0
+
+// anchors finds links with a whole address that is the same for everybody.
+var anchors = regexp.MustCompile(`(?i)(<a\s[^>]*?\bhref\s*=\s*)("https?://[^"{}<>\s]+"|'https?://[^'{}<>\s]+')`)
+
+// Watched is content for those who agreed to be watched: its links lead by way
+// of us, and a picture tells that it was opened. The links count on from after;
+// they are returned as they were.
+func Watched(html string, after int) (watched string, links []string) {
+	watched = anchors.ReplaceAllStringFunc(html, func(tag string) string {
+		m := anchors.FindStringSubmatch(tag)
+		quote := m[2][:1]
+		links = append(links, strings.ReplaceAll(strings.Trim(m[2], quote), "&amp;", "&"))
+		return m[1] + quote + "{{ track_url }}/" + strconv.Itoa(after+len(links)) + quote
+	})
+	const picture = `<img src="{{ track_url }}/0" width="1" height="1" alt="" style="display:block">`
+	if at := strings.LastIndex(strings.ToLower(watched), "</body>"); at >= 0 {
+		return watched[:at] + picture + watched[at:], links
+	}
+	return watched + picture, links
+}
+
+// WatchedContents are a version's contents for those who agreed to be watched,
+// by locale ("": its own), and all links in the order of their numbers.
+func (v Version) WatchedContents() (html map[string]string, links []string) {
+	html = map[string]string{}
+	take := func(locale, text string) {
+		watched, found := Watched(text, len(links))
+		html[locale], links = watched, append(links, found...)
+	}
+	take("", v.HTML)
+	for _, locale := range slices.Sorted(maps.Keys(v.Translations)) {
+		take(locale, v.Translations[locale].HTML)
+	}
+	return html, links
+}
+
+// Follow is where a link of a person's mail leads, "" for the picture. It is
+// noted only while the person agrees to be watched. [database.ErrNotFound] when
+// there is no such mail or link.
+func (s *Store) Follow(ctx context.Context, campaignID, subscriberID int64, link int) (to string, err error) {
+	c, err := s.Campaign(ctx, campaignID)
+	if err != nil {
+		return "", err
+	}
+	v, err := s.Version(ctx, campaignID, c.Version)
+	if err != nil {
+		return "", err
+	}
+	if link != Opened {
+		_, links := v.WatchedContents()
+		if link < 0 || link > len(links) {
+			return "", fmt.Errorf("link %d of campaign %d: %w", link, campaignID, database.ErrNotFound)
+		}
+		to = links[link-1]
+	}
+	if !v.Tracking {
+		return to, nil
+	}
+	return to, s.db.Write(ctx, func(tx *database.Tx) error {
+		p, err := s.people.With(tx).Subscriber(ctx, subscriberID)
+		if errors.Is(err, database.ErrNotFound) || err == nil && p.TrackingAt == 0 {
+			return nil // they took it back: the link still leads where it says
+		}
+		if err != nil {
+			return err
+		}
+		now := s.db.Now().UnixMilli()
+		_, err = tx.Exec(ctx, `INSERT INTO interactions (campaign_id, subscriber_id, link, first_at, last_at, times) VALUES (?, ?, ?, ?, ?, 1)
+			ON CONFLICT (campaign_id, subscriber_id, link) DO UPDATE SET last_at = excluded.last_at, times = interactions.times + 1`, campaignID, subscriberID, link, now, now)
+		return err
+	})
+}
+
+// Unwatch takes a person's agreement back and forgets what was seen of them.
+func (s *Store) Unwatch(ctx context.Context, tx *database.Tx, subscriberID int64, source string) error {
+	if err := s.people.Track(ctx, tx, subscriberID, false, source, ""); err != nil {
+		return err
+	}
+	return s.forgetInteractions(ctx, tx, subscriberID)
+}
+
+func (s *Store) forgetInteractions(ctx context.Context, tx *database.Tx, subscriberID int64) error {
+	n, err := tx.Exec(ctx, `DELETE FROM interactions WHERE subscriber_id = ?`, subscriberID)
+	if err != nil || n == 0 {
+		return err
+	}
+	return journal.Write(ctx, tx, "forget-interactions", "subscriber", subscriberID, map[string]any{"rows": n})
+}
+
+// LinkCount is how many of those who agreed to be watched followed a link, or
+// opened the mail.
+type LinkCount struct {
+	Link   int    `db:"link"` // 0: opened
+	URL    string `db:"-"`
+	People int64  `db:"people"`
+	Times  int64  `db:"times"`
+}
+
+// Interactions counts them.
+func (s *Store) Interactions(ctx context.Context, campaignID int64) ([]LinkCount, error) {
+	c, err := s.Campaign(ctx, campaignID)
+	if err != nil {
+		return nil, err
+	}
+	v, err := s.Version(ctx, campaignID, c.Version)
+	if errors.Is(err, database.ErrNotFound) || err == nil && !v.Tracking {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var counts []LinkCount
+	if err := s.q.Select(ctx, &counts, `SELECT link, COUNT(*) AS people, SUM(times) AS times FROM interactions WHERE campaign_id = ? GROUP BY link ORDER BY link`, campaignID); err != nil {
+		return nil, err
+	}
+	_, links := v.WatchedContents()
+	for i, n := range counts {
+		if n.Link > 0 && n.Link <= len(links) {
+			counts[i].URL = links[n.Link-1]
+		}
+	}
+	return counts, nil
+}
