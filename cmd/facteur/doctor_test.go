@@ -46,7 +46,7 @@ _smtp._tls.news.example. IN TXT "v=TLSRPTv1; rua=mailto:t@news.example"
 	}
 	t.Cleanup(func() { _ = box.Close() })
 	s.dir = t.TempDir()
-	s.app = serveAs(t, Config{DataDir: s.dir, DNS: s.dns.Addr()}, allRoles, slog.New(slog.DiscardHandler))
+	s.app = serveAs(t, Config{DataDir: s.dir, DNS: s.dns.Addr(), AlarmTo: []string{"ops@example.org"}}, allRoles, slog.New(slog.DiscardHandler))
 	host, port, _ := net.SplitHostPort(box.Addr())
 	relay := made(t, s.app, "/relays", fmt.Sprintf(`{"name":"box","host":%q,"port":%s,"security":"none","egress_ips":["192.0.2.1"]}`, host, port))
 	s.domain = made(t, s.app, "/domains", `{"name":"news.example"}`)
@@ -201,6 +201,12 @@ func TestDoctor_ChecksDailyAndAlarms(t *testing.T) {
 	}
 	s.dns.Remove("TXT bounces.news.example.")
 	day(1)
+	var mail string
+	err = s.app.db.Get(t.Context(), &mail, `SELECT message FROM letters WHERE kind = 'alarm'`)
+	mail = strings.NewReplacer("=\r\n", "", "=\n", "", "=20", " ").Replace(mail)
+	if err != nil || !strings.Contains(mail, "facteur doctor news.example") || !strings.Contains(mail, "spf_missing (bounces.news.example)") || strings.Contains(mail, "breakers") {
+		t.Errorf("the operators' mail: %v\n%s", err, mail)
+	}
 	day(1) // it is known
 	s.dns.Add(t, "bounces.news.example. IN TXT \"v=spf1 ip4:192.0.2.1 -all\"\n")
 	day(1) // good news wake nobody

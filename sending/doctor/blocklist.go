@@ -8,12 +8,12 @@ import (
 	"sync"
 )
 
-// answer is what one list said about one address or domain.
+// blockAnswer is what one list said about one address or domain.
 type blockAnswer struct {
 	list    Blocklist
 	about   string
 	found   []netip.Addr
-	words   string // what the list says to it
+	words   string // the question; then what the list says to it
 	refused bool   // the question, or the list answers with what is no listing
 	err     error
 }
@@ -43,7 +43,7 @@ func (e *examination) blocklists(ctx context.Context) []Finding {
 		all.Go(func() { e.askList(ctx, &questions[i]) })
 	}
 	all.Wait()
-	clear := 0
+	free := 0
 	silent, refusing := map[string][]string{}, map[string][]string{}
 	for _, a := range questions {
 		switch {
@@ -52,7 +52,7 @@ func (e *examination) blocklists(ctx context.Context) []Finding {
 		case a.refused:
 			refusing[a.list.Zone] = append(refusing[a.list.Zone], a.about)
 		case len(a.found) == 0:
-			clear++
+			free++
 			names = append(names, a.list.Name)
 		default:
 			f.listed(a)
@@ -67,7 +67,7 @@ func (e *examination) blocklists(ctx context.Context) []Finding {
 				Fix = "Ask through a resolver of your own (FACTEUR_DNS), or look there by hand: " + list.Delist
 		}
 	}
-	if clear > 0 && !f.has("blocklist_listed") {
+	if free > 0 && !f.has("blocklist_listed") {
 		slices.Sort(names)
 		f.add(OK, "blocklist_clear", "", "Not listed by %s.", strings.Join(slices.Compact(names), ", "))
 	}
@@ -100,13 +100,9 @@ func (e *examination) askList(ctx context.Context, a *blockAnswer) {
 		a.err = err
 		return
 	}
-	for _, ip := range found {
-		if refuses(ip) || a.list.meaning(ip) == "" {
-			a.refused = true
-			return
-		}
-	}
-	if e.listsAll(ctx, a.list) {
+	told := slices.ContainsFunc(found, refuses)
+	found = slices.DeleteFunc(found, func(ip netip.Addr) bool { return a.list.meaning(ip) == "" })
+	if told || len(found) == 0 || e.listsAll(ctx, a.list) {
 		a.refused = true
 		return
 	}

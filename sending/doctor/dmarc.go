@@ -160,18 +160,19 @@ func (e *examination) dmarcReports(ctx context.Context, f *findings, r dmarcReco
 		if host = strings.ToLower(host); !ok || organisation(host) == organisation(at) {
 			continue
 		}
+		if !domainName.MatchString(host) || len(host) > 150 {
+			f.add(Warning, "dmarc_rua_refused", "_dmarc."+at, "Reports are to go to %s, which is no address.", quote(uri)).Fix = "Name an address in your own domain."
+			continue
+		}
 		name := at + "._report._dmarc." + host
 		texts, err := e.dns.TXT(ctx, name)
 		switch {
 		case err != nil && !missing(err):
 			f.unlearned("dmarc_rua_unknown", "TXT "+name, err)
 		case !slices.ContainsFunc(texts, isDMARC):
-			x := f.add(Warning, "dmarc_rua_refused", name, "Reports go to another domain, %s, which does not say that it takes them: none will come.", quote(host))
+			x := f.add(Warning, "dmarc_rua_refused", name, "Reports go to another domain, %s, which does not say that it takes them: none will come.", host)
 			x.Fix = "Let its owner publish this, or name an address in your own domain."
 			x.Record = &Record{name, "TXT", "v=DMARC1"}
-			if !printable(name) {
-				x.Record = nil
-			}
 		}
 	}
 }

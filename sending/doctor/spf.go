@@ -212,8 +212,11 @@ func (w *spfWalk) ask(ctx context.Context, domain string, t spfTerm, above []str
 	switch t.name {
 	case "include", "redirect":
 		w.include(ctx, domain, name, t, above)
-	case "a", "exists":
+	case "a":
 		_, err := dns.Host(ctx, name)
+		w.count(name, err)
+	case "exists":
+		_, err := dns.IPv4(ctx, name)
 		w.count(name, err)
 	case "mx":
 		found, err := dns.MX(ctx, name)

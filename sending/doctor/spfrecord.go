@@ -69,7 +69,7 @@ var (
 	spfModifier = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9._-]*)=(.*)$`)
 	spfMasks    = regexp.MustCompile(`^(.*?)(?:/(\d{1,3}))?(?://(\d{1,3}))?$`)
 	spfMacro    = regexp.MustCompile(`%(?:\{[slodiphcrtvSLODIPHCRTV]\d*[rR]?[-.+,/_=]*\}|%|_|-)`)
-	spfName     = regexp.MustCompile(`^(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?\.)+[A-Za-z0-9-]*[A-Za-z][A-Za-z0-9-]*\.?$`)
+	domainName  = regexp.MustCompile(`^(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?\.)+[A-Za-z0-9-]*[A-Za-z][A-Za-z0-9-]*\.?$`)
 )
 
 func parseSPFTerm(word string) (spfTerm, error) {
@@ -138,7 +138,7 @@ func masked(length string, most int) bool {
 
 // checkSPFTarget accepts a name of two or more labels, of which some may be macros.
 func checkSPFTarget(target string) error {
-	if plain := spfMacro.ReplaceAllString(target, "x"); len(target) > 253 || !spfName.MatchString(plain) {
+	if plain := spfMacro.ReplaceAllString(target, "x"); len(target) > 253 || !domainName.MatchString(plain) {
 		return errors.New("want the name of a domain")
 	}
 	return nil

@@ -207,6 +207,7 @@ func zoneCases(t *testing.T) []zoneCase {
 		{name: "DMARC without reports", records: dmarc("v=DMARC1; p=reject"), want: "dmarc_rua_missing"},
 		{name: "DMARC reports elsewhere", records: dmarc("v=DMARC1; p=reject; rua=mailto:d@reports.example")},
 		{name: "DMARC reports nobody takes", records: dmarc("v=DMARC1; p=reject; rua=mailto:d@other.example!10m"), want: "dmarc_rua_refused", also: "news.example._report._dmarc.other.example. TXT"},
+		{name: "DMARC reports to no address", records: dmarc("v=DMARC1; p=reject; rua=mailto:d@other example"), want: "dmarc_rua_refused"},
 		{name: "DMARC server failure", faults: map[string]dnstest.Fault{dmarcTXT: dnstest.Broken}, want: "dmarc_unknown", lost: "dmarc_ok"},
 		{name: "sub-domain", subject: from("letters.news.example", "bounces.news.example"), records: map[string]string{"TXT s1._domainkey.letters.news.example.": quoted("p=" + public(t, 2048)), "MX letters.news.example.": "10 mx.news.example."}, want: "mta_sts_missing tls_rpt_missing", lost: "mta_sts_ok tls_rpt_ok"},
 		{name: "sub-domain with a weaker policy", subject: from("letters.news.example", "bounces.news.example"), records: map[string]string{
@@ -253,6 +254,7 @@ func zoneCases(t *testing.T) []zoneCase {
 		{name: "block list sold", records: map[string]string{"A 1.2.0.192.bl.test.": "203.0.113.5"}, want: "blocklist_refused"},
 		{name: "block list lists everything", records: map[string]string{"A 1.2.0.192.bl.test.": "127.0.0.2", "A 1.0.0.127.bl.test.": "127.0.0.2"}, want: "blocklist_refused"},
 		{name: "block list code not known", records: map[string]string{"A 1.2.0.192.bl.test.": "127.0.0.77"}, want: "blocklist_refused"},
+		{name: "block list code not known beside a listing", records: map[string]string{"A 1.2.0.192.bl.test.": "127.0.0.77\n127.0.0.2"}, want: "blocklist_listed", lost: "blocklist_clear"},
 		{name: "block list fails", faults: map[string]dnstest.Fault{"1.2.0.192.bl.test.": dnstest.Broken}, want: "blocklist_unknown"},
 		{name: "domain listed", records: map[string]string{"A news.example.dom.test.": "127.0.0.72"}, want: "blocklist_listed", lost: "blocklist_clear", also: "phishing, spam"},
 
