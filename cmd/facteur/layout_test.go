@@ -50,6 +50,7 @@ var arrows = map[string][]string{
 	"unsubscribe": {"internal/database", "internal/journal", "internal/keyring", "subscribers"},
 
 	"campaign/content": {},
+	"campaign/markup":  {},
 	"campaign": {
 		"campaign/content", "internal/database", "internal/journal", "sending", "subscribers", "subscribers/consent", "subscribers/segment", "throttle",
 	},
