@@ -1,6 +1,6 @@
 // Package markup turns what a marketer writes into the HTML template that
 // campaign/content compiles: once, when a campaign is saved or launched, never for a person.
-// It is pure: no clock but the time limit of MJML, no files, no network.
+// It is pure: no files, no network, and no clock but the time limit of MJML and the time after which its idle machines go.
 //
 // Markdown is goldmark's, in a frame that any mail program shows. A Compiler runs the real MJML
 // compiler, which is kept in the folder mjml. Inline writes the rules of style elements into
@@ -17,7 +17,7 @@
 //
 // # Limits
 //
-// A source has at most 256 KiB (HTML for Inline: 1 MiB), what comes out at most 1 MiB. What could
+// MJML has at most 256 KiB, Markdown 128 KiB, HTML for Inline and whatever comes out 1 MiB. What could
 // grow faster than its source is counted before it is made: cells of tables, nesting, elements,
 // attributes that MJML hands on, selectors times elements. So the time and memory of a hostile source are
 // those of an honest one of the same size; MJML has a time limit on top.

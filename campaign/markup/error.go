@@ -26,7 +26,7 @@ func (e *Error) Error() string {
 
 // Limits in bytes.
 const (
-	maxSource = 256 << 10 // Markdown and MJML
+	maxSource = 256 << 10 // MJML
 	maxHTML   = 1 << 20   // what content.Compile takes
 )
 

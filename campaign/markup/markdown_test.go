@@ -72,7 +72,7 @@ func TestMarkdown_Frame(t *testing.T) {
 		want             []string
 	}{
 		{"x\n\n## A & *b* {{ name }}!\n\n# c", "pt-BR", []string{`<html lang="pt-BR" dir="ltr">`, "<title>A &amp; b !</title>", `role="article" aria-roledescription="email" lang="pt-BR" dir="ltr" aria-label="A &amp; b !"`}},
-		{"x", "ar", []string{`<html lang="ar" dir="rtl">`, "<title></title>", `lang="ar" dir="rtl" style="max-width:600px;`}},
+		{"x", "ar", []string{`<html lang="ar" dir="rtl">`, "<title></title>", `lang="ar" dir="rtl" style="max-width:552px;`}},
 		{"# BODY TITLE LANG LABEL", "", []string{`<html dir="ltr">`, ">BODY TITLE LANG LABEL</h1>", "<title>BODY TITLE LANG LABEL</title>"}},
 	} {
 		got, err := markup.Markdown(c.source, c.language)

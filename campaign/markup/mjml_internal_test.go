@@ -164,6 +164,22 @@ func TestCompiler_CostsNothingBeforeItIsUsed(t *testing.T) {
 	}
 }
 
+func TestCompiler_ReusesMachines(t *testing.T) {
+	c := NewCompiler()
+	for range 2 {
+		if _, err := c.MJML("<mjml><mj-body/></mjml>"); err != nil || len(c.idle) != 1 {
+			t.Fatalf("%d machines, %v", len(c.idle), err)
+		}
+	}
+	if uses := c.idle[0].uses; uses != 2 {
+		t.Errorf("the machine was used %d times", uses)
+	}
+	c.idle[0].uses = maxUses - 1
+	if _, err := c.MJML("<mjml><mj-body/></mjml>"); err != nil || len(c.idle) != 0 {
+		t.Errorf("%d machines, %v", len(c.idle), err)
+	}
+}
+
 // A machine holds nothing of one mail when it compiles the next.
 func TestMJML_MachinesKeepNothing(t *testing.T) {
 	c := NewCompiler()
