@@ -49,7 +49,8 @@ var arrows = map[string][]string{
 
 	"unsubscribe": {"internal/database", "internal/journal", "internal/keyring", "subscribers"},
 
-	"campaign/content": {},
+	"campaign/content":   {},
+	"campaign/templates": {},
 	"campaign": {
 		"campaign/content", "internal/database", "internal/journal", "sending", "subscribers", "subscribers/consent", "subscribers/segment", "throttle",
 	},
@@ -71,7 +72,7 @@ var arrows = map[string][]string{
 		"campaign", "internal/address", "internal/database", "internal/journal", "internal/keyring", "subscribers", "subscribers/consent", "unsubscribe", "web/call",
 	},
 	"web/api": {
-		"access", "campaign", "campaign/content", "feedback", "feedback/provider", "internal/address", "internal/database", "internal/journal", "internal/keyring", "sending", "sending/smtp", "subscribers",
+		"access", "campaign", "campaign/content", "campaign/templates", "feedback", "feedback/provider", "internal/address", "internal/database", "internal/journal", "internal/keyring", "sending", "sending/smtp", "subscribers",
 		"subscribers/consent", "throttle", "unsubscribe", "web/call",
 	},
 	"web": {"access", "web/api", "web/call", "web/recipient"},
