@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -36,5 +37,26 @@ func TestDocs_HaveALineForEachCode(t *testing.T) {
 	given = slices.Compact(given)
 	if !slices.Equal(told, given) {
 		t.Errorf("the docs have %q, the code %q", told, given)
+	}
+}
+
+// The table of the deliverability manual names codes that there are.
+func TestDocs_TheManualsTableNamesRealCodes(t *testing.T) {
+	known := ""
+	for _, name := range []string{"preflight.md", "doctor.md"} {
+		text, err := os.ReadFile("../docs/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		known += string(text)
+	}
+	text, err := os.ReadFile("../docs/deliverability.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile("`([a-z]+(?:_[a-z0-9]+)+)`").FindAllStringSubmatch(string(text), -1) {
+		if code := "`" + m[1] + "`"; !strings.Contains(known, code) && m[1] != "egress_ips" {
+			t.Errorf("%s is no code", code)
+		}
 	}
 }

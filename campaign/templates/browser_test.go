@@ -36,6 +36,9 @@ func openGallery(t *testing.T) *gallery {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		if page, ok := pages[r.URL.Path]; ok {
+			if r.URL.RawQuery == "night" {
+				page = strings.ReplaceAll(page, "(prefers-color-scheme:dark)", "all")
+			}
 			_, _ = w.Write([]byte(page))
 		} else if locale, ok := strings.CutPrefix(r.URL.Path, "/sheet/"); ok {
 			_, _ = w.Write([]byte(sheet(locale)))

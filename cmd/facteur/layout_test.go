@@ -79,7 +79,7 @@ var arrows = map[string][]string{
 		"campaign", "internal/address", "internal/database", "internal/journal", "internal/keyring", "subscribers", "subscribers/consent", "unsubscribe", "web/call",
 	},
 	"web/api": {
-		"access", "campaign", "campaign/content", "feedback", "feedback/provider", "internal/address", "internal/database", "internal/journal", "internal/keyring", "sending", "sending/doctor", "sending/smtp", "subscribers",
+		"access", "campaign", "campaign/content", "campaign/templates", "feedback", "feedback/provider", "internal/address", "internal/database", "internal/journal", "internal/keyring", "sending", "sending/doctor", "sending/smtp", "subscribers",
 		"subscribers/consent", "throttle", "unsubscribe", "web/call",
 	},
 	"web": {"access", "web/api", "web/call", "web/recipient"},

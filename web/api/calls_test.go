@@ -120,6 +120,10 @@ func TestCalls_DoWhatTheySay(t *testing.T) {
 		{"GET", "/campaigns/CAMPAIGN/deliveries?status=sent&doubted=true", "", 200, "items=[]"},
 		{"POST", "/campaigns/CAMPAIGN/cancel", "", 202, "status=cancelled"},
 
+		{"GET", "/templates", "", 200, "templates.0.name=newsletter templates.0.locale=en templates.1.locale=fr templates.9.name=plain templates.0.html=<nil> templates.0.subject~books"},
+		{"GET", "/templates/event", "", 200, "name=event locale=en html~<html text~unsubscribe_url"},
+		{"GET", "/templates/event?locale=fr-CA", "", 200, "locale=fr subject~dépôt"},
+
 		{"GET", "/stop", "", 200, "stopped=false at=<nil>"},
 		{"POST", "/stop", `{"reason":"smoke"}`, 202, "stopped=true reason=smoke actor=admin"},
 		{"POST", "/stop", "", 202, "stopped=true reason=smoke"},
@@ -213,6 +217,7 @@ func TestCalls_SayWhatIsWrong(t *testing.T) {
 		{"POST", "/campaigns", `{"name":"x","subject":"s","text":"t","list_ids":["LIST"],"sender_id":"SENDER","segment":"x"}`, 422, "code=invalid field=segment"},
 		{"POST", "/campaigns", `{"name":" ","subject":"s","text":"t","list_ids":["LIST"],"sender_id":"SENDER"}`, 422, "code=invalid field=name"},
 		{"GET", "/campaigns/1", "", 404, "code=not_found"},
+		{"GET", "/templates/nothing", "", 404, "code=not_found"},
 		{"PUT", "/campaigns/1", `{"name":"x","subject":"s","text":"t","list_ids":["LIST"],"sender_id":"SENDER"}`, 404, "code=not_found"},
 		{"POST", "/campaigns/CAMPAIGN/launch", `{"canary":{"percent":101}}`, 422, "code=invalid field=canary.percent"},
 		{"POST", "/campaigns/CAMPAIGN/launch", `{"at":"tomorrow"}`, 422, "code=invalid field=at"},

@@ -26,7 +26,7 @@ func TestDocument_HasEveryCall(t *testing.T) {
 		"GET /imports/{id}/refused", "DELETE /subscribers/{id}", "GET /subscribers/{id}/export", "GET /subscribers/{id}/consents", "GET /subscribers/{id}/consent-proof",
 		"GET /consent-ledger", "POST /consent-ledger/check", "GET /retention", "PUT /retention", "GET /retention/runs", "GET /register", "POST /keys/rotate",
 		"GET /suppressions", "POST /suppressions", "DELETE /suppressions", "POST /suppressions/undo", "GET /suppressions/export", "POST /suppressions/import",
-		"GET /unsubscribes", "POST /segments/preview", "POST /campaigns/{id}/preview",
+		"GET /templates", "GET /templates/{name}", "GET /unsubscribes", "POST /segments/preview", "POST /campaigns/{id}/preview",
 		"GET /status", "GET /tokens", "POST /tokens", "DELETE /tokens/{id}",
 	} {
 		method, path, _ := strings.Cut(line, " ")

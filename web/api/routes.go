@@ -118,6 +118,9 @@ func (c *calls) table() []route {
 		{get, "/campaigns/{id}/interactions", "campaigns:read", "Links followed and mails opened, of those who agreed to be watched", read(c, c.interactions)},
 		{get, "/campaigns/{id}/events", "campaigns:read", "Counts and rate, live", c.live},
 
+		{get, "/templates", "campaigns:read", "What a campaign may start from, in each language", read(c, c.templates)},
+		{get, "/templates/{name}", "campaigns:read", "One starting template with its HTML and text", read(c, c.template)},
+
 		{get, "/stop", "stop:read", "Is everything stopped?", read(c, c.stopped)},
 		{post, "/stop", "stop:write", "The red button: nothing begins anywhere", act(c, c.stopAll)},
 		{del, "/stop", "stop:write", "Let mail go again", read(c, c.liftStop)},
