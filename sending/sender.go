@@ -56,9 +56,11 @@ func (s *Store) CreateSender(ctx context.Context, tx *database.Tx, v Sender) (Se
 		return Sender{}, invalid("from_email", "%q has a local part that many providers refuse: use ASCII letters", v.FromEmail)
 	}
 	if v.ReplyTo != "" {
-		if _, err := address.Parse(v.ReplyTo); err != nil {
+		to, err := address.Parse(v.ReplyTo)
+		if err != nil {
 			return Sender{}, invalid("reply_to", "%v", err)
 		}
+		v.ReplyTo = to.Wire() // a header wants the domain in ASCII
 	}
 	if strings.ContainsAny(v.FromName, "\r\n\x00") {
 		return Sender{}, invalid("from_name", "has a line break")

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"facteur/campaign/templates"
 	"facteur/internal/rig"
 	"facteur/sending/sandbox"
 	"facteur/web/client"
@@ -159,5 +160,50 @@ func TestPreflight_LooksAgainWhenAScheduledCampaignIsToStart(t *testing.T) {
 	}
 	if code := d.launch(id, map[string]any{"acknowledge": []string{"variable_missing"}}); code != "" {
 		t.Errorf("a person lets it go: %q", code)
+	}
+}
+
+// Each starting template passes as it is.
+func TestPreflight_TheTemplatesPass(t *testing.T) {
+	d := newDesk(t, "ada@example.org,Ada")
+	for _, x := range templates.All() {
+		var made struct{ ID string }
+		err := d.api.Call(t.Context(), http.MethodPost, "/campaigns", map[string]any{"name": x.Name, "subject": x.Subject, "html": x.HTML, "text": x.Text, "language": x.Locale, "list_ids": []string{d.List}, "sender_id": d.Sender}, &made)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found, err := d.api.Preflight(t.Context(), made.ID); err != nil || found.Verdict != "ok" {
+			t.Errorf("%s in %s: %+v, %v", x.Name, x.Locale, found, err)
+		}
+	}
+}
+
+// What is written in Markdown or MJML passes too, and arrives as HTML.
+func TestPreflight_MarkdownAndMJMLPass(t *testing.T) {
+	d := newDesk(t, "ada@example.org,Ada")
+	for field, text := range map[string]string{
+		"markdown": "# Bread in May\n\nGood morning {{ name }}, our bakery has **new loaves** in May: rye with walnuts, and a wheat bread with seeds.\n\n[See them all](https://www.example.com/bread)\n",
+		"mjml":     `<mjml lang="en"><mj-head><mj-title>Bread in May</mj-title><mj-preview>New loaves in May</mj-preview></mj-head><mj-body><mj-section><mj-column><mj-text>Good morning {{ name }}, our bakery has new loaves in May: rye with walnuts, and a wheat bread with seeds.</mj-text><mj-button href="https://www.example.com/bread">See them all</mj-button></mj-column></mj-section></mj-body></mjml>`,
+	} {
+		var made struct{ ID, HTML, Markdown, MJML string }
+		err := d.api.Call(t.Context(), http.MethodPost, "/campaigns", map[string]any{"name": field, "subject": "Bread in May", field: text, "list_ids": []string{d.List}, "sender_id": d.Sender}, &made)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if made.Markdown+made.MJML != text {
+			t.Errorf("%s was not kept as it was written", field)
+		}
+		if found, err := d.api.Preflight(t.Context(), made.ID); err != nil || found.Verdict != "ok" {
+			t.Errorf("%s: %+v, %v", field, found, err)
+		}
+		if code := d.launch(made.ID, map[string]any{}); code != "" {
+			t.Errorf("%s: %s", field, code)
+		}
+	}
+	for end := time.Now().Add(30 * time.Second); d.box.Count().Accepted < 2 && time.Now().Before(end); {
+		time.Sleep(50 * time.Millisecond)
+	}
+	if d.box.Count().Accepted != 2 {
+		t.Errorf("%d arrived", d.box.Count().Accepted)
 	}
 }
