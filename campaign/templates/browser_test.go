@@ -112,7 +112,7 @@ const inspection = `(() => {
 		const box = range.getBoundingClientRect()
 		if (!text || !e.checkVisibility() || box.height == 0) continue
 		const about = " of «" + text.slice(0, 40) + "»", size = parseFloat(css.fontSize)
-		if (size < 13) say("size " + css.fontSize + about)
+		if (size < (e.closest(".soft,sup") ? 13 : 16)) say("size " + css.fontSize + about)
 		if (box.left < 16 || box.right > innerWidth - 16) say("too near the edge: " + box.left + " to " + box.right + about)
 		const block = e.closest("p,li,td,h1,h2"), line = parseFloat(getComputedStyle(block).lineHeight) / parseFloat(getComputedStyle(block).fontSize)
 		if (parseFloat(getComputedStyle(block).fontSize) <= 20 && line < 1.39 || block.matches("p,li") && parseFloat(getComputedStyle(block).fontSize) < 24 && line < 1.5) say("line height " + line + about)
