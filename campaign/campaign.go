@@ -254,6 +254,14 @@ func (s *Store) check(ctx context.Context, tx *database.Tx, c *Campaign) error {
 	if _, err = content.Compile(content.Source{Subject: made.Subject, HTML: made.HTML, Text: made.Text}, TranslatedFrame(sender, "check", c.Language)); err != nil {
 		return err
 	}
+	if c.Tracking {
+		watched, _ := Version{HTML: made.HTML, Translations: made.Translations}.WatchedContents()
+		for locale, html := range watched {
+			if _, err := content.Compile(content.Source{Subject: c.Subject, HTML: html, Text: " -"}, TranslatedFrame(sender, "check", locale)); err != nil && strings.TrimSpace(html) != "" {
+				return fmt.Errorf("with its links watched: %w", err)
+			}
+		}
+	}
 	return checkTranslations(made.Translations, sender)
 }
 

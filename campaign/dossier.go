@@ -26,6 +26,8 @@ type Dossier struct {
 	Leavings      []DossierLeaving      `json:"leavings"`
 	Mails         []DossierMail         `json:"mails"`
 	Letters       []DossierLetter       `json:"letters"`
+	Watching      []DossierWatching     `json:"watching"` // what they said about being watched
+	Seen          []DossierSeen         `json:"seen"`     // what was seen while they agreed to that
 	History       []DossierChange       `json:"history"`
 }
 
@@ -98,6 +100,23 @@ type DossierLetter struct {
 	At     string `json:"at"`
 }
 
+// DossierWatching is a yes or a no to being watched.
+type DossierWatching struct {
+	Given   bool   `json:"given"`
+	Source  string `json:"source"`
+	Wording string `json:"wording,omitempty"`
+	At      string `json:"at"`
+}
+
+// DossierSeen is a link that was followed, or a mail that was opened.
+type DossierSeen struct {
+	Campaign string `json:"campaign"`
+	Link     int    `json:"link"` // 0: opened
+	Times    int64  `json:"times"`
+	First    string `json:"first_at"`
+	Last     string `json:"last_at"`
+}
+
 // DossierChange is an entry of the journal about the person.
 type DossierChange struct {
 	At      string          `json:"at"`
@@ -127,7 +146,7 @@ func (s *Store) Dossier(ctx context.Context, subscriberID int64) (Dossier, error
 			CreatedAt: moment(p.CreatedAt), UpdatedAt: moment(p.UpdatedAt),
 		},
 		Subscriptions: []DossierSubscription{}, Consents: []DossierConsent{}, Suppressions: []DossierSuppression{}, Leavings: []DossierLeaving{},
-		Mails: []DossierMail{}, Letters: []DossierLetter{}, History: []DossierChange{},
+		Mails: []DossierMail{}, Letters: []DossierLetter{}, Watching: []DossierWatching{}, Seen: []DossierSeen{}, History: []DossierChange{},
 	}
 	names := map[int64]string{0: ""}
 	name := func(list int64) string {
@@ -139,7 +158,7 @@ func (s *Store) Dossier(ctx context.Context, subscriberID int64) (Dossier, error
 		}
 		return names[list]
 	}
-	for _, step := range []func(context.Context, *Dossier, subscribers.Subscriber, func(int64) string) error{s.dossierConsents, s.dossierChoices, s.dossierMails} {
+	for _, step := range []func(context.Context, *Dossier, subscribers.Subscriber, func(int64) string) error{s.dossierConsents, s.dossierChoices, s.dossierMails, s.dossierWatching} {
 		if err := step(ctx, &d, p, name); err != nil {
 			return Dossier{}, fmt.Errorf("dossier of %d: %w", subscriberID, err)
 		}

@@ -216,6 +216,17 @@ func (s *Store) FileData(ctx context.Context, id int64) ([]byte, error) {
 	return base64.StdEncoding.DecodeString(text)
 }
 
+// fileGrace is how long a hosted file is kept beyond its end, to say that it is gone.
+const fileGrace = 30 * 24 * time.Hour
+
+// pruneFiles removes hosted files whose end is long past.
+func (s *Store) pruneFiles(ctx context.Context) error {
+	return s.db.Write(ctx, func(tx *database.Tx) error {
+		_, err := tx.Exec(ctx, `DELETE FROM files WHERE placed = 'hosted' AND expires_at < ?`, s.db.Now().Add(-fileGrace).UnixMilli())
+		return err
+	})
+}
+
 // Enclosures are the files that travel with a campaign's mails.
 func (s *Store) Enclosures(ctx context.Context, campaignID int64) ([]content.Enclosure, error) {
 	all, err := s.Files(ctx, campaignID)

@@ -12,6 +12,7 @@ import (
 
 	"facteur/internal/database"
 	"facteur/internal/journal"
+	"facteur/subscribers"
 )
 
 // Opened is the number that stands for the picture of an opened mail; links
@@ -139,4 +140,27 @@ func (s *Store) Interactions(ctx context.Context, campaignID int64) ([]LinkCount
 		}
 	}
 	return counts, nil
+}
+
+// dossierWatching adds what a person said about being watched, and what was seen.
+func (s *Store) dossierWatching(ctx context.Context, d *Dossier, p subscribers.Subscriber, _ func(int64) string) error {
+	said, err := s.people.TrackingChoices(ctx, p.ID)
+	if err != nil {
+		return err
+	}
+	for _, c := range said {
+		d.Watching = append(d.Watching, DossierWatching{Given: c.Given, Source: c.Source, Wording: c.Wording, At: moment(c.At)})
+	}
+	var seen []struct {
+		Name    string `db:"name"`
+		Link    int    `db:"link"`
+		Times   int64  `db:"times"`
+		FirstAt int64  `db:"first_at"`
+		LastAt  int64  `db:"last_at"`
+	}
+	err = s.q.Select(ctx, &seen, `SELECT c.name, i.link, i.times, i.first_at, i.last_at FROM interactions i JOIN campaigns c ON c.id = i.campaign_id WHERE i.subscriber_id = ? ORDER BY i.first_at`, p.ID)
+	for _, n := range seen {
+		d.Seen = append(d.Seen, DossierSeen{Campaign: n.Name, Link: n.Link, Times: n.Times, First: moment(n.FirstAt), Last: moment(n.LastAt)})
+	}
+	return err
 }

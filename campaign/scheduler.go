@@ -441,5 +441,5 @@ func (s *Scheduler) prune(ctx context.Context) error {
 	if s.store.db.Now().Unix()%60 != 0 {
 		return nil
 	}
-	return errors.Join(s.store.people.PruneNoes(ctx), s.store.pace.PruneMinutes(ctx))
+	return errors.Join(s.store.people.PruneNoes(ctx), s.store.pace.PruneMinutes(ctx), s.store.pruneFiles(ctx))
 }
