@@ -91,7 +91,8 @@ func (s *Store) CreateSender(ctx context.Context, tx *database.Tx, v Sender) (Se
 			return Sender{}, invalid("seeds", "%v", err)
 		}
 	}
-	seeds, err := json.Marshal(append([]string{}, v.Seeds...))
+	v.Seeds = append([]string{}, v.Seeds...)
+	seeds, err := json.Marshal(v.Seeds)
 	if err != nil {
 		return Sender{}, err
 	}

@@ -40,7 +40,7 @@ func launched(t *testing.T, a *App, relayAddr string, people ...string) string {
 	made(t, a, "/domains", `{"name":"news.example.com","warmup":"none"}`)
 	sender := made(t, a, "/senders", fmt.Sprintf(`{"from_email":"hello@news.example.com","postal_address":"1 rue de la Poste, Lyon","relay_ids":[%q]}`, relay))
 	campaign := made(t, a, "/campaigns", fmt.Sprintf(`{"name":"October","subject":"s","text":"t","list_ids":[%q],"sender_id":%q}`, list, sender))
-	if status, answer := ask(t, a, http.MethodPost, "/campaigns/"+campaign+"/launch", `{}`); status != http.StatusAccepted {
+	if status, answer := ask(t, a, http.MethodPost, "/campaigns/"+campaign+"/launch", `{"acknowledge":["never_mailed","sudden_jump"]}`); status != http.StatusAccepted {
 		t.Fatalf("launch: %d %v", status, answer["raw"])
 	}
 	return campaign
