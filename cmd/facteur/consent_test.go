@@ -213,7 +213,7 @@ func (p *parlour) stands(email string) (id, status string) {
 func (p *parlour) mail(subject string) map[string]any {
 	p.Helper()
 	c := made(p.T, p.app, "/campaigns", fmt.Sprintf(`{"name":%q,"subject":%q,"html":"<p>Hello <a href=\"{{ web_url }}\">there</a></p>","list_ids":[%q],"sender_id":%q}`, subject, subject, p.list, p.sender))
-	if status, answer := ask(p.T, p.app, http.MethodPost, "/campaigns/"+c+"/launch", `{}`); status != http.StatusAccepted {
+	if status, answer := ask(p.T, p.app, http.MethodPost, "/campaigns/"+c+"/launch", `{"acknowledge":["never_mailed","sudden_jump"]}`); status != http.StatusAccepted {
 		p.Fatalf("launch: %d %v", status, answer["raw"])
 	}
 	return sent(p.T, p.app, c)

@@ -160,7 +160,7 @@ func TestCampaign_SpeaksEachReadersLanguageAndNarrows(t *testing.T) {
 	if reach["recipients"] != 2.0 || reach["excluded"].(map[string]any)["segment"] != 3.0 || len(reach["sample"].([]any)) != 1 {
 		t.Error(reach["raw"])
 	}
-	ask(t, p.app, http.MethodPost, "/campaigns/"+c+"/launch", `{}`)
+	ask(t, p.app, http.MethodPost, "/campaigns/"+c+"/launch", `{"acknowledge":["never_mailed","sudden_jump"]}`)
 	if got := sent(t, p.app, c); got["counts"].(map[string]any)["sent"] != 4.0 || got["excluded"].(map[string]any)["segment"] != 1.0 {
 		t.Error(got["raw"])
 	}
