@@ -162,7 +162,7 @@ func (e *Invalid) Error() string { return e.Field + ": " + e.Reason }
 
 // Create adds a draft. The templates must compile, the sender and the lists must be there.
 func (s *Store) Create(ctx context.Context, tx *database.Tx, c Campaign) (Campaign, error) {
-	if err := s.check(ctx, tx, &c); err != nil {
+	if _, err := s.check(ctx, tx, &c); err != nil {
 		return Campaign{}, err
 	}
 	c.ID, c.Status, c.CreatedAt, c.Excluded = s.db.NewID(), Draft, s.db.Now().UnixMilli(), map[string]int64{}
@@ -184,7 +184,7 @@ func (s *Store) Update(ctx context.Context, tx *database.Tx, c Campaign) (Campai
 	if now.Status != Draft && now.Status != Blocked {
 		return Campaign{}, fmt.Errorf("campaign %d is %s and its content frozen: copy it into a new one: %w", c.ID, now.Status, ErrState)
 	}
-	if err := s.check(ctx, tx, &c); err != nil {
+	if _, err := s.check(ctx, tx, &c); err != nil {
 		return Campaign{}, err
 	}
 	_, err = tx.Exec(ctx, `UPDATE campaigns SET name = ?, subject = ?, html = ?, text = ?, sender_id = ?, list_ids = ?, segment = ?, on_uncertain = ?, translations = ?, calendar = ?, priority = ?, markdown = ?, mjml = ?, language = ?, tracking = ?, updated_at = ? WHERE id = ?`,
@@ -198,71 +198,71 @@ func (s *Store) Update(ctx context.Context, tx *database.Tx, c Campaign) (Campai
 	return s.With(tx).Campaign(ctx, c.ID)
 }
 
-// check refuses a campaign that could never be sent.
-func (s *Store) check(ctx context.Context, tx *database.Tx, c *Campaign) error {
+// check refuses a campaign that could never be sent, and completes it. It
+// returns it with all of its content as HTML.
+func (s *Store) check(ctx context.Context, tx *database.Tx, c *Campaign) (made Campaign, err error) {
 	if c.Name = strings.TrimSpace(c.Name); c.Name == "" {
-		return &Invalid{"name", "is empty"}
+		return made, &Invalid{"name", "is empty"}
 	}
 	if strings.TrimSpace(c.Subject) == "" {
-		return &Invalid{"subject", "is empty"}
+		return made, &Invalid{"subject", "is empty"}
 	}
 	if strings.ContainsAny(c.Subject, "\r\n\x00") {
-		return &Invalid{"subject", "has a line break"}
+		return made, &Invalid{"subject", "has a line break"}
 	}
 	if err := c.Calendar.check(); err != nil {
-		return err
+		return made, err
 	}
 	if _, err := s.With(tx).checkSegment(ctx, c.Segment); err != nil {
-		return err
+		return made, err
 	}
 	switch c.OnUncertain {
 	case "":
 		c.OnUncertain = "resend"
 	case "resend", "hold":
 	default:
-		return &Invalid{"on_uncertain", fmt.Sprintf("%q is unknown: want resend or hold", c.OnUncertain)}
+		return made, &Invalid{"on_uncertain", fmt.Sprintf("%q is unknown: want resend or hold", c.OnUncertain)}
 	}
 	if len(c.ListIDs) == 0 {
-		return &Invalid{"list_ids", "is empty: name at least one list"}
+		return made, &Invalid{"list_ids", "is empty: name at least one list"}
 	}
 	if len(c.ListIDs) > maxLists {
-		return &Invalid{"list_ids", fmt.Sprintf("%d lists: at most %d", len(c.ListIDs), maxLists)}
+		return made, &Invalid{"list_ids", fmt.Sprintf("%d lists: at most %d", len(c.ListIDs), maxLists)}
 	}
 	seen := map[int64]bool{}
 	for _, id := range c.ListIDs {
 		if seen[id] {
-			return &Invalid{"list_ids", fmt.Sprintf("list %d is named twice", id)}
+			return made, &Invalid{"list_ids", fmt.Sprintf("list %d is named twice", id)}
 		}
 		seen[id] = true
 		if _, err := s.people.With(tx).List(ctx, id); err != nil {
-			return &Invalid{"list_ids", fmt.Sprintf("list %d: %v", id, errors.Unwrap(err))}
+			return made, &Invalid{"list_ids", fmt.Sprintf("list %d: %v", id, errors.Unwrap(err))}
 		}
 	}
 	sender, err := s.senders.With(tx).Sender(ctx, c.SenderID)
 	if err != nil {
-		return &Invalid{"sender_id", fmt.Sprintf("sender %d: %v", c.SenderID, errors.Unwrap(err))}
+		return made, &Invalid{"sender_id", fmt.Sprintf("sender %d: %v", c.SenderID, errors.Unwrap(err))}
 	}
 	if c.Language != "" {
 		if _, err := language.Parse(c.Language); err != nil {
-			return &Invalid{"language", "is no language: want one such as fr or pt-BR"}
+			return made, &Invalid{"language", "is no language: want one such as fr or pt-BR"}
 		}
 	}
-	made, err := s.Rendered(*c)
-	if err != nil {
-		return err
+	if made, err = s.Rendered(*c); err != nil {
+		return made, err
 	}
 	if _, err = content.Compile(content.Source{Subject: made.Subject, HTML: made.HTML, Text: made.Text}, TranslatedFrame(sender, "check", c.Language)); err != nil {
-		return err
+		return made, err
 	}
 	if c.Tracking {
 		watched, _ := Version{HTML: made.HTML, Translations: made.Translations}.WatchedContents()
 		for locale, html := range watched {
 			if _, err := content.Compile(content.Source{Subject: c.Subject, HTML: html, Text: " -"}, TranslatedFrame(sender, "check", locale)); err != nil && strings.TrimSpace(html) != "" {
-				return fmt.Errorf("with its links watched: %w", err)
+				return made, fmt.Errorf("with its links watched: %w", err)
 			}
 		}
 	}
-	return checkTranslations(made.Translations, sender)
+	return made, checkTranslations(made.Translations, sender)
 }
 
 // Frame is the sender's part of every message; boundary is a name for the MIME parts' limits.

@@ -51,7 +51,8 @@ func (s *Store) Launch(ctx context.Context, tx *database.Tx, id int64, at time.T
 	if err := s.pass(ctx, tx, c, cleared); err != nil {
 		return Campaign{}, err
 	}
-	if err := s.check(ctx, tx, &c); err != nil {
+	made, err := s.check(ctx, tx, &c)
+	if err != nil {
 		return Campaign{}, err
 	}
 	sender, err := s.senders.With(tx).Sender(ctx, c.SenderID)
@@ -61,10 +62,6 @@ func (s *Store) Launch(ctx context.Context, tx *database.Tx, id int64, at time.T
 	frozen, err := json.Marshal(sender)
 	if err != nil {
 		return Campaign{}, fmt.Errorf("freeze sender: %w", err)
-	}
-	made, err := s.Rendered(c)
-	if err != nil {
-		return Campaign{}, err
 	}
 	c.Version++
 	_, err = tx.Exec(ctx, `INSERT INTO versions (campaign_id, number, subject, html, text, sender, list_ids, segment, translations, calendar, language, tracking, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,

@@ -247,15 +247,15 @@ func (c *Composer) Test(ctx context.Context, cam campaign.Campaign, to string, s
 // [campaign.Started].
 func (c *Composer) Seed(ctx context.Context, tx *database.Tx, cam campaign.Campaign) error {
 	sender, err := c.campaigns.With(tx).Sender(ctx, cam.SenderID)
+	if err != nil || len(sender.Seeds) == 0 {
+		return err
+	}
+	made, p, err := c.draft(ctx, cam, 0)
 	if err != nil {
 		return err
 	}
 	for _, to := range sender.Seeds {
 		id := c.campaigns.NewID()
-		made, p, err := c.draft(ctx, cam, 0)
-		if err != nil {
-			return err
-		}
 		message, err := c.letter(made, cam.ID, &p, to, id)
 		if err != nil {
 			return err

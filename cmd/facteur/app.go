@@ -284,7 +284,11 @@ func (a *App) wire(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := a.guard(composer, senders, dns); err != nil {
+	checker, err := a.config.checker()
+	if err != nil {
+		return err
+	}
+	if err := a.guard(composer, senders, dns, checker); err != nil {
 		return err
 	}
 	a.feedback = feedback.NewProcessor(feedback.Options{
@@ -308,10 +312,6 @@ func (a *App) wire(ctx context.Context) error {
 	}
 	webhooks := journal.NewWebhooks(a.db, keys)
 	webhooks.Plain = len(a.config.WebhookNets) > 0
-	checker, err := a.config.checker()
-	if err != nil {
-		return err
-	}
 	if a.has(Scheduler) {
 		if err := a.tell(webhooks, resolver); err != nil {
 			return err

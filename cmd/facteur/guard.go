@@ -8,15 +8,12 @@ import (
 	"facteur/preflight"
 	"facteur/preflight/inspect"
 	"facteur/sending"
+	"facteur/sending/doctor"
 	"facteur/worker"
 )
 
 // guard lets no campaign go that the preflight finds errors in.
-func (a *App) guard(composer *worker.Composer, senders *sending.Store, dns *address.Resolver) error {
-	physician, err := a.config.checker()
-	if err != nil {
-		return err
-	}
+func (a *App) guard(composer *worker.Composer, senders *sending.Store, dns *address.Resolver, checker *doctor.Checker) error {
 	var words []inspect.Word
 	if name := a.config.SpamWords; name != "" {
 		text, err := os.ReadFile(name)
@@ -29,7 +26,7 @@ func (a *App) guard(composer *worker.Composer, senders *sending.Store, dns *addr
 	}
 	a.campaigns.AlsoStart(composer.Seed)
 	a.campaigns.Guard(preflight.New(preflight.Options{
-		Campaigns: a.campaigns, Senders: senders, DNS: dns, Doctor: physician, PublicURL: a.config.PublicURL, Words: words, Spamd: a.config.Spamd, Compose: composer.Sample,
+		Campaigns: a.campaigns, Senders: senders, DNS: dns, Doctor: checker, PublicURL: a.config.PublicURL, Words: words, Spamd: a.config.Spamd, Compose: composer.Sample,
 	}))
 	return nil
 }

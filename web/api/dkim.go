@@ -34,9 +34,8 @@ func (c *calls) domainWith(ctx context.Context, s *sending.Store, d sending.Doma
 	return out, err
 }
 
-// whole reads a domain again, inside tx.
-func (c *calls) wholeDomain(ctx context.Context, tx *database.Tx, id int64) (Domain, error) {
-	s := c.Sending.With(tx)
+// wholeDomain reads a domain with all that belongs to it.
+func (c *calls) wholeDomain(ctx context.Context, s *sending.Store, id int64) (Domain, error) {
 	d, err := s.Domain(ctx, id)
 	if err != nil {
 		return Domain{}, err
@@ -57,7 +56,7 @@ func (c *calls) rotateDKIM(ctx context.Context, tx *database.Tx, in *ByID) (Doma
 	if err := c.Sending.MakeKeys(ctx, tx, d); err != nil {
 		return Domain{}, err
 	}
-	return c.wholeDomain(ctx, tx, d.ID)
+	return c.wholeDomain(ctx, c.Sending.With(tx), d.ID)
 }
 
 // Activation says how sure one must be that others find the new keys.
@@ -92,7 +91,7 @@ func (c *calls) activateDKIM(ctx context.Context, in *struct {
 		if err := c.Sending.ActivateKeys(ctx, tx, d); err != nil {
 			return Domain{}, err
 		}
-		return c.wholeDomain(ctx, tx, d.ID)
+		return c.wholeDomain(ctx, c.Sending.With(tx), d.ID)
 	}, nil
 }
 
@@ -130,7 +129,7 @@ func (c *calls) setDKIM(ctx context.Context, in *struct {
 		if _, err := c.Sending.SetDKIM(ctx, tx, d, in.Body.DKIM); err != nil {
 			return err
 		}
-		out, err = c.wholeDomain(ctx, tx, d.ID)
+		out, err = c.wholeDomain(ctx, c.Sending.With(tx), d.ID)
 		return err
 	})
 	return out, err

@@ -81,7 +81,7 @@ func (c *calls) createDomain(ctx context.Context, tx *database.Tx, in *struct{ B
 	if err != nil {
 		return Domain{}, err
 	}
-	return c.wholeDomain(ctx, tx, d.ID)
+	return c.wholeDomain(ctx, c.Sending.With(tx), d.ID)
 }
 
 // probeDomain mails ourselves.
@@ -89,19 +89,11 @@ func (c *calls) probeDomain(ctx context.Context, tx *database.Tx, in *ByID) (Dom
 	if err := c.ProbeDomain(ctx, tx, in.id()); err != nil {
 		return Domain{}, err
 	}
-	return c.wholeDomain(ctx, tx, in.id())
+	return c.wholeDomain(ctx, c.Sending.With(tx), in.id())
 }
 
 func (c *calls) domain(ctx context.Context, in *ByID) (Domain, error) {
-	d, err := c.Sending.Domain(ctx, in.id())
-	if err != nil {
-		return Domain{}, err
-	}
-	ips, err := egressIPs(ctx, c.Sending)
-	if err != nil {
-		return Domain{}, err
-	}
-	return c.domainWith(ctx, c.Sending, d, ips)
+	return c.wholeDomain(ctx, c.Sending, in.id())
 }
 
 func (c *calls) domains(ctx context.Context, in *Paging) (Page[Domain], error) {
