@@ -101,6 +101,7 @@ format:
 .PHONY: vet
 vet: compiler
 	go vet $(PKG)
+	go vet -tags drill ./cmd/facteur
 
 .PHONY: staticcheck
 staticcheck: compiler

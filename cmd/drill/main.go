@@ -59,7 +59,7 @@ func run(ctx context.Context, o options) error {
 	} else {
 		defer func() { _ = os.RemoveAll(dir) }()
 	}
-	binary, err := rig.Build(ctx, dir)
+	binary, err := rig.Build(ctx, dir, "drill")
 	if err != nil {
 		return err
 	}

@@ -157,7 +157,7 @@ func (a *App) lock(context.Context) (err error) {
 
 func (a *App) openDatabase(ctx context.Context) error {
 	var err error
-	if a.db, err = database.Open(ctx, a.config.DatabaseURL, database.Options{}); err != nil {
+	if a.db, err = database.Open(ctx, a.config.DatabaseURL, database.Options{Now: wallClock()}); err != nil {
 		return err
 	}
 	if err := migrations.Up(ctx, a.db); err != nil {
@@ -369,7 +369,7 @@ func (a *App) wire(ctx context.Context) error {
 		Log: a.log, Ready: a.ready, Metrics: a.metrics, MetricsFrom: near,
 		API: api.Options{
 			DB: a.db, Access: tokens, Origin: origin, People: a.people, Importer: a.importer, Greeter: a.greeter, Examiner: examiner, Keys: keys, Preview: composer.Preview, LedgerDuty: ledgerDuty, RetentionDuty: retentionDuty, Sending: senders, Pace: pace, Feedback: a.feedback, Webhooks: webhooks, DNS: dns,
-			Version: version, Self: api.Self{StartedAt: time.Now(), Database: a.db.Name(), Queue: a.queueName(), Ready: a.ready}, Campaigns: a.campaigns, PublicURL: a.config.PublicURL, ComposeTest: composer.Test, ProbeRelay: probe, ProbeDomain: scribe.Probe, CheckDomain: check, Nudge: a.scheduler.Nudge, LettersNudge: a.scheduler.Nudge, Log: a.log,
+			Version: version, Self: api.Self{StartedAt: a.db.Now(), Database: a.db.Name(), Queue: a.queueName(), Ready: a.ready}, Campaigns: a.campaigns, PublicURL: a.config.PublicURL, ComposeTest: composer.Test, ProbeRelay: probe, ProbeDomain: scribe.Probe, CheckDomain: check, Nudge: a.scheduler.Nudge, LettersNudge: a.scheduler.Nudge, Log: a.log,
 		},
 		Recipient: recipient.Options{
 			DB: a.db, Keys: keys, Campaigns: a.campaigns, People: a.people, OptOut: optOut,

@@ -126,7 +126,7 @@ func stored(ctx context.Context, c *Config, name string) (doctor.Subject, error)
 			return unknown, nil // opening would make it
 		}
 	}
-	db, err := database.Open(ctx, c.DatabaseURL, database.Options{})
+	db, err := database.Open(ctx, c.DatabaseURL, database.Options{Now: wallClock()})
 	if err != nil {
 		return unknown, err
 	}

@@ -38,7 +38,7 @@ func (d doctorCmd) Run(c *Config) error {
 	if d.Domain != "" {
 		return d.examine(ctx, c)
 	}
-	db, err := database.Open(ctx, c.DatabaseURL, database.Options{})
+	db, err := database.Open(ctx, c.DatabaseURL, database.Options{Now: wallClock()})
 	if err != nil {
 		return err
 	}

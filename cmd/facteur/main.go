@@ -102,7 +102,7 @@ func (migrateCmd) Run(c *Config) error {
 	if err := c.makeFolder(); err != nil {
 		return err
 	}
-	db, err := database.Open(ctx, c.DatabaseURL, database.Options{})
+	db, err := database.Open(ctx, c.DatabaseURL, database.Options{Now: wallClock()})
 	if err != nil {
 		return err
 	}

@@ -196,7 +196,7 @@ func onDatabase(ctx context.Context, c *Config, do func(context.Context, *databa
 			defer l.release()
 		}
 	}
-	db, err := database.Open(ctx, c.DatabaseURL, database.Options{})
+	db, err := database.Open(ctx, c.DatabaseURL, database.Options{Now: wallClock()})
 	if err != nil {
 		return err
 	}
