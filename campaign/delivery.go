@@ -46,12 +46,13 @@ const deliveryColumns = `campaign_id, subscriber_id, status, lane, not_before, b
 
 // steps are all changes of a delivery's state; a test tries every pair.
 var steps = map[DeliveryStatus][]DeliveryStatus{
-	Queued:    {Begun, Deferred, Failed, Skipped, Accepted}, // deferred and failed: refused before the body; accepted: see Returned
+	Queued:    {Begun, Deferred, Failed, Skipped, Accepted}, // deferred and failed: refused before the body, or late knowledge
 	Begun:     {Accepted, Deferred, Failed, Uncertain},
-	Deferred:  {Queued, Skipped, Failed, Accepted},  // accepted: see Returned
+	Deferred:  {Queued, Skipped, Failed, Accepted},
 	Uncertain: {Queued, Accepted, Deferred, Failed}, // queued: once by machine; the others: late knowledge
-	Failed:    {Queued},                             // resend-failed
-}
+	Failed:    {Queued, Accepted},                   // resend-failed
+	Skipped:   {Accepted},
+} // accepted, but from sending: an earlier attempt was taken, as is learned late, see [Settled.settles] and [Store.Returned]
 
 // May tells whether a delivery may go from one state to the other.
 func May(from, to DeliveryStatus) bool { return slices.Contains(steps[from], to) }

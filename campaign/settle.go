@@ -108,8 +108,8 @@ func (s *Store) Skip(ctx context.Context, tx *database.Tx, attempts []Attempt, r
 }
 
 // Settle writes what became of attempts. It asks for no lease: knowledge is
-// taken from anyone, as long as that attempt is under way or in doubt. What
-// is known already changes nothing.
+// taken from anyone, as long as that attempt is under way or in doubt, also
+// when the doubt is queued again. What is known already changes nothing.
 func (s *Store) Settle(ctx context.Context, tx *database.Tx, settled []Settled, t Tally) error {
 	plain := make([]*Settled, 0, len(settled))
 	var other, missed, history []*Settled
@@ -143,13 +143,13 @@ func (s *Store) Settle(ctx context.Context, tx *database.Tx, settled []Settled, 
 	if err != nil {
 		return fmt.Errorf("settle: %w", err)
 	}
-	for _, from := range []DeliveryStatus{Begun, Queued, Uncertain} {
+	for _, from := range []DeliveryStatus{Begun, Queued} {
 		if other, err = s.settleFrom(ctx, tx, from, other, &history, t); err != nil {
 			return fmt.Errorf("settle: %w", err)
 		}
-		if from == Queued {
-			other = append(other, missed...) // a late answer to what was in doubt by now
-		}
+	}
+	if err := s.late(ctx, tx, append(other, missed...), &history, t); err != nil {
+		return fmt.Errorf("settle: %w", err)
 	}
 	return s.remember(ctx, tx, history)
 }
@@ -210,11 +210,11 @@ func (s *Store) remember(ctx context.Context, tx *database.Tx, list []*Settled) 
 
 // Returned settles a delivery of which something came back, such as a delivery
 // report: it was sent, whatever became of its answer. It changes one that is
-// under way or in doubt, and one that was in doubt and waits to be sent again;
+// under way or in doubt, and one that was in doubt, whatever it does since;
 // true if it did.
 func (s *Store) Returned(ctx context.Context, tx *database.Tx, d Delivery, provider string, t Tally) (bool, error) {
-	open := d.Status == Begun || d.Status == Uncertain || d.Doubts > 0 && (d.Status == Queued || d.Status == Deferred)
-	if !open {
+	open := d.Status == Begun || d.Status == Uncertain || d.Doubts > 0
+	if !open || d.Status == Accepted {
 		return false, nil
 	}
 	const answer = "it came back, so it was sent"

@@ -30,8 +30,8 @@ func TestMay_AllPairsOfStates(t *testing.T) {
 		Begun:     "sent deferred failed uncertain",
 		Accepted:  "",
 		Deferred:  "queued skipped failed sent",
-		Failed:    "queued",
-		Skipped:   "",
+		Failed:    "queued sent",
+		Skipped:   "sent",
 		Uncertain: "queued sent deferred failed",
 	}
 	for _, from := range all {
