@@ -252,7 +252,7 @@ func (d *desk) begin(b Batch, r Delivery) (ok bool) {
 		ok = false
 		d.must(tx.Gate(d.ctx, false))
 		allowed, err := d.store.Allowed(d.ctx, tx, []Batch{b})
-		if err != nil || !allowed[0] {
+		if err != nil || allowed[0] != Granted {
 			return err
 		}
 		t := Tally{}

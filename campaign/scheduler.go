@@ -423,8 +423,12 @@ func (s *Scheduler) unfinished(ctx context.Context, in Status) ([]int64, error) 
 	return ids, err
 }
 
-// offerLetters offers the one-off mails that are due.
+// offerLetters offers the one-off mails that are due. Under a stop they wait
+// here: a worker could only give them back.
 func (s *Scheduler) offerLetters(ctx context.Context) error {
+	if _, err := s.store.Stopped(ctx); !errors.Is(err, database.ErrNotFound) {
+		return err
+	}
 	due, err := s.store.senders.DueLetters(ctx, 200)
 	if err != nil || len(due) == 0 {
 		return err

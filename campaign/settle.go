@@ -45,22 +45,40 @@ type Next struct {
 	Reason     string
 }
 
+// Permission is whether an execution's messages may begin.
+type Permission int
+
+// The permissions.
+const (
+	Granted  Permission = iota
+	Withheld            // the campaign is not being sent, or all is stopped
+	Lost                // the batch is not the execution's any more
+)
+
 // Allowed answers for each execution whether its messages may begin: the
 // batch is still its own, the campaign is being sent, nothing is stopped.
-func (s *Store) Allowed(ctx context.Context, tx *database.Tx, executions []Batch) ([]bool, error) {
-	ok := make([]bool, len(executions))
+func (s *Store) Allowed(ctx context.Context, tx *database.Tx, executions []Batch) ([]Permission, error) {
+	permissions := make([]Permission, len(executions))
 	var n int64
 	err := tx.Find(ctx, `SELECT 1 FROM campaigns WHERE id = ? AND status = 'sending' AND NOT EXISTS (SELECT 1 FROM stops WHERE lifted_at = 0)`, len(executions),
 		func(i int, p *database.Params) { p.Set(executions[i].CampaignID) }, []any{&n},
-		func(i int, found bool) { ok[i] = found })
+		func(i int, found bool) {
+			if permissions[i] = Withheld; found {
+				permissions[i] = Granted
+			}
+		})
 	if err != nil {
 		return nil, err
 	}
 	// Two questions, not a join: SQLite would plan that anew each time, for the value of execution.
 	err = tx.Find(ctx, `SELECT execution FROM batches WHERE id = ? AND state = 'taken'`, len(executions),
 		func(i int, p *database.Params) { p.Set(executions[i].ID) }, []any{&n},
-		func(i int, found bool) { ok[i] = ok[i] && found && n == executions[i].Execution })
-	return ok, err
+		func(i int, found bool) {
+			if !found || n != executions[i].Execution {
+				permissions[i] = Lost
+			}
+		})
+	return permissions, err
 }
 
 // Begin is the only door to sending. The caller has asked [Store.Allowed] and

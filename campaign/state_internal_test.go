@@ -215,7 +215,7 @@ func (w *world) begin() {
 		tally := Tally{}
 		w.must(tx.Gate(w.ctx, false))
 		allowed, err := w.store.Allowed(w.ctx, tx, []Batch{e.Batch})
-		if err != nil || !allowed[0] {
+		if err != nil || allowed[0] != Granted {
 			return err
 		}
 		p := w.people[slices.IndexFunc(w.people, func(p subscribers.Subscriber) bool { return p.ID == d.SubscriberID })]

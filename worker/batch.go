@@ -40,6 +40,8 @@ type batch struct {
 	unbegun []int64     // once executed: those whose body did not begin
 	changed chan struct{}
 	unsure  atomic.Bool     // some answer could not be written
+	refused atomic.Bool     // some begin, for a reason that the others share
+	asked   atomic.Int64    // when its people were last asked about, Unix nanoseconds
 	places  []chan struct{} // that it holds of its line's
 }
 
@@ -61,6 +63,7 @@ func (w *Worker) runBatch(ctx context.Context, t *asynq.Task) error {
 	w.busy.Add(1)
 	defer w.busy.Add(-1)
 	b := &batch{Batch: taken, worker: w, ctx: w.draining, changed: make(chan struct{}, 1)}
+	b.asked.Store(time.Now().Add(-peopleFor).UnixNano())
 	notBefore, err := b.execute()
 	if err != nil {
 		w.log.Error("batch", "batch", id, "campaign", taken.CampaignID, "error", err)
@@ -228,6 +231,13 @@ func (b *batch) postpone(ctx context.Context, list []*delivery) ([]*delivery, er
 // the rest may be tried.
 func (b *batch) feed(todo []*delivery) (notBefore int64) {
 	for len(todo) > 0 && b.goOn() {
+		if b.suspicious() {
+			todo = b.willing(todo)
+		}
+		if len(todo) == 0 {
+			todo = b.rest()
+			continue
+		}
 		pace := b.worker.pacing.Load()
 		gates := b.gates()
 		if throttle.Interval(gates) > 0 {
@@ -258,13 +268,19 @@ func (b *batch) feed(todo []*delivery) (notBefore int64) {
 			break
 		}
 		if len(todo) == 0 {
-			b.leave() // the next may feed while the last of these are answered
-			todo = b.again()
+			todo = b.rest()
 		}
 	}
 	b.keep(todo)
 	b.await()
 	return notBefore
+}
+
+// rest is those that come back when all have been handed over; the next batch
+// may feed while the last of this one are answered.
+func (b *batch) rest() []*delivery {
+	b.leave()
+	return b.again()
 }
 
 // use spends permits on the first deliveries and returns how many were handed
@@ -275,7 +291,7 @@ func (b *batch) use(permits throttle.Permits, gates []throttle.Gate, pace *pacin
 		if permits.Every > 0 {
 			b.sleep(permits.At(i))
 		}
-		if permits.Void(i, b.line.pool.Connections(), time.Now()) || b.worker.pacing.Load() != pace {
+		if permits.Void(i, b.line.pool.Connections(), time.Now()) || b.worker.pacing.Load() != pace || b.suspicious() {
 			return i, nil
 		}
 		if !b.goOn() {
@@ -299,7 +315,9 @@ func (b *batch) use(permits throttle.Permits, gates []throttle.Gate, pace *pacin
 
 // goOn tells whether more of the batch may be handed over.
 func (b *batch) goOn() bool {
-	return b.ctx.Err() == nil && b.worker.process.Alive() && !b.worker.halted(b.CampaignID) && !b.held() && b.today()
+	w := b.worker
+	return b.ctx.Err() == nil && w.process.Alive() && !b.refused.Load() && b.Execution > w.recorder.refusals.lost.Load() &&
+		w.recorder.failing.Load() == 0 && !w.halted(b.CampaignID) && !b.held() && !b.spent() && b.today()
 }
 
 // today tells whether it still is the day of whose cap its members are reserved.

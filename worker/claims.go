@@ -75,10 +75,11 @@ func (r *Recorder) claim(ctx context.Context, tx *database.Tx, letters, deliveri
 
 func byLane(a, b claim) int { return cmp.Or(cmp.Compare(a.lane, b.lane), cmp.Compare(a.date, b.date)) }
 
-// pass takes a place in every cap of a mail, or in none.
-func (c *claims) pass(m capped) bool {
+// pass takes a place in every cap of the mail that a turn would begin, or in none.
+func (c *claims) pass(t *turn, m capped) bool {
 	k := m.claim()
 	if k.date != 0 && c.days[k] == 0 {
+		t.why.scope = k.scope()
 		return false
 	}
 	var gates []throttle.Gate
@@ -87,6 +88,7 @@ func (c *claims) pass(m capped) bool {
 	}
 	for _, g := range gates {
 		if room, ok := c.gates[g.Scope]; ok && room == 0 {
+			t.why.scope = g.Scope
 			return false
 		}
 	}

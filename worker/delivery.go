@@ -1,12 +1,14 @@
 package worker
 
 import (
+	"errors"
 	"time"
 
 	"facteur/campaign"
 	"facteur/internal/address"
 	"facteur/sending"
 	"facteur/sending/dkim"
+	"facteur/sending/smtp"
 	"facteur/subscribers"
 	"facteur/throttle"
 	"facteur/unsubscribe"
@@ -48,7 +50,7 @@ func (d *delivery) Envelope() (from, to string, utf8 bool) {
 // closing the connection.
 func (d *delivery) Ready() bool {
 	w := d.batch.worker
-	if !w.process.Alive() || w.halted(d.row.CampaignID) || d.batch.held() || d.batch.ctx.Err() != nil || !d.batch.today() {
+	if !d.batch.goOn() {
 		d.batch.give(d)
 		return false
 	}
@@ -56,8 +58,7 @@ func (d *delivery) Ready() bool {
 		d.batch.give(d) // their quiet hours have begun: the next batch lets them wait
 		return false
 	}
-	if w.noes.Has(d.row.SubscriberID) && w.recorder.left(d) {
-		w.recorder.metrics.skipped.WithLabelValues(d.batch.lane.Provider).Inc()
+	if (w.noes.Has(d.row.SubscriberID) || d.batch.suspicious()) && w.recorder.left(d) {
 		d.batch.end(d)
 		return false
 	}
@@ -93,13 +94,16 @@ func signed(dst []byte, signer *dkim.Signer, message []byte, now time.Time) ([]b
 	return append(out, message...), nil
 }
 
-// Return takes the delivery back: its body never began.
-func (d *delivery) Return(error) {
+// Return takes the delivery back: its body never began. A begin that we
+// refused is no connection lost.
+func (d *delivery) Return(why error) {
 	if d.ended {
 		d.batch.end(d)
 		return
 	}
-	d.tries++
+	if !errors.Is(why, smtp.ErrRefused) {
+		d.tries++
+	}
 	d.batch.give(d)
 }
 

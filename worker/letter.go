@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"facteur/campaign"
@@ -42,7 +43,8 @@ func (m *letterMail) Envelope() (from, to string, utf8 bool) {
 }
 
 func (m *letterMail) Ready() bool {
-	if !m.worker.process.Alive() || m.worker.draining.Err() != nil {
+	w := m.worker
+	if !w.process.Alive() || w.draining.Err() != nil || w.recorder.failing.Load() != 0 || w.halted(0) {
 		m.result <- false
 		return false
 	}
@@ -75,6 +77,8 @@ func (w *Worker) runLetter(ctx context.Context, t *asynq.Task) error {
 	if err != nil || w.draining.Err() != nil || !w.process.Alive() {
 		return nil
 	}
+	w.letters.Add(1)
+	defer w.letters.Add(-1)
 	execution := w.db.NewID()
 	l, ok, err := w.senders.TakeLetter(ctx, id, w.process.Session(), execution)
 	for errors.Is(err, database.ErrUnavailable) && w.closing.Err() == nil {
@@ -122,10 +126,13 @@ func (w *Worker) sendLetter(l sending.Letter, execution int64) (answered bool, a
 	if again, err = m.count(ctx); err != nil || again != 0 {
 		return false, again, err
 	}
-	if err := w.readPace(ctx); err != nil {
+	if err := w.readPace(ctx); err != nil || w.halted(0) {
 		return false, 0, err
 	}
 	gates := w.limits().Gates(m.passage())
+	if again, err = w.counted(ctx, gates); err != nil || again != 0 {
+		return false, again, err
+	}
 	if again, err = w.permit(gates); err != nil || again != 0 {
 		return false, again, err
 	}
@@ -178,6 +185,24 @@ func (m *letterMail) count(ctx context.Context) (again int64, err error) {
 		return err
 	})
 	return again, err
+}
+
+// counted says when to ask again (Unix milliseconds) while a limit an hour or a
+// day is spent: what is counted there is counted by the minute.
+func (w *Worker) counted(ctx context.Context, gates []throttle.Gate) (again int64, err error) {
+	if !slices.ContainsFunc(gates, throttle.Gate.Counted) {
+		return 0, nil
+	}
+	used, err := w.pace.Usage(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, g := range gates {
+		if g.Counted() && used.Through(g).Room(g.Limit, 0) == 0 {
+			return w.db.Now().Add(time.Minute).UnixMilli(), nil
+		}
+	}
+	return 0, nil
 }
 
 // permit waits for the next permit, ahead of the batches; for a long wait it

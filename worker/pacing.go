@@ -8,6 +8,18 @@ import (
 	"facteur/throttle"
 )
 
+// halts is what may not begin, as last read.
+type halts struct {
+	all       bool
+	campaigns map[int64]bool
+}
+
+// halted tells whether a campaign's messages may not begin; letters are of campaign 0.
+func (w *Worker) halted(campaignID int64) bool {
+	h := w.halts.Load()
+	return h.all || h.campaigns[campaignID]
+}
+
 // pacing is what holds for all lanes, as last read. It is replaced only by a
 // reading that says something else.
 type pacing struct {
@@ -29,7 +41,8 @@ func (w *Worker) readPace(ctx context.Context) error {
 	return w.readPaceNow(ctx)
 }
 
-// repace is what the recorder calls when it has slowed a lane: that holds at once.
+// repace is what the recorder calls when it has slowed a lane, or refused what
+// others have forbidden: that holds at once.
 func (w *Worker) repace() {
 	w.reading.Lock()
 	defer w.reading.Unlock()
@@ -53,6 +66,11 @@ func (w *Worker) readPaceNow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	halted, all, err := w.campaigns.Halted(ctx)
+	if err != nil {
+		return err
+	}
+	w.halts.Store(&halts{all: all, campaigns: halted})
 	was := w.pacing.Load()
 	if w.readAt = asked; !limits.Equal(was.limits) || !maps.Equal(brakes, was.brakes) || !maps.Equal(slowed, was.slowed) {
 		w.pacing.Store(&pacing{limits: limits, brakes: brakes, slowed: slowed})

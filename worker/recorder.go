@@ -38,7 +38,8 @@ type Recorder struct {
 	repace    func()
 	slowed    bool // a lane, by the present commit
 	turns     chan *turn
-	spare     sync.Pool    // of *turn: there is one for each message
+	spare     sync.Pool // of *turn: there is one for each message
+	refusals  refusals
 	failing   atomic.Int64 // since when the database takes nothing, Unix milliseconds; 0: it does
 	abandoned atomic.Bool  // the process must end, whatever is not written
 	stop      chan struct{}
@@ -66,6 +67,7 @@ type turn struct {
 	rest     bool // the line must rest
 	recover  bool // the line has recovered
 	ok       bool // next has begun
+	why      why  // or why not
 	at       time.Time
 	done     chan struct{}
 }
@@ -74,6 +76,7 @@ type turn struct {
 func (t *turn) dropNext() {
 	if d, ok := t.next.(*delivery); ok {
 		d.ended = false // a skip that was not committed is none
+		d.batch.refused.Store(true)
 	}
 	t.next, t.ok = nil, false
 }
@@ -253,7 +256,7 @@ func (r *Recorder) commit(group []*turn) error {
 	})
 	if err == nil {
 		r.feedback.Told(r.events)
-		if r.slowed {
+		if r.learn(group) || r.slowed {
 			r.repace()
 		}
 		r.metrics.committed(asked, group)
@@ -383,7 +386,7 @@ func (r *Recorder) rested(ctx context.Context, tx *database.Tx, t *turn, now tim
 func (r *Recorder) begin(ctx context.Context, tx *database.Tx, group []*turn, tally campaign.Tally) error {
 	waiting, letters := r.waiting[:0], r.letters[:0]
 	for _, t := range group {
-		t.ok = false
+		t.ok, t.why = false, why{}
 		switch m := t.next.(type) {
 		case *delivery:
 			m.ended = false
@@ -414,7 +417,7 @@ func (r *Recorder) begin(ctx context.Context, tx *database.Tx, group []*turn, ta
 		return err
 	}
 	for _, t := range letters {
-		if m := t.next.(*letterMail); caps.pass(m) {
+		if m := t.next.(*letterMail); caps.pass(t, m) {
 			if err := r.beginLetter(ctx, tx, t, m); err != nil {
 				return err
 			}
@@ -425,7 +428,7 @@ func (r *Recorder) begin(ctx context.Context, tx *database.Tx, group []*turn, ta
 	}
 	kept := waiting[:0]
 	for _, t := range waiting {
-		if caps.pass(t.next.(*delivery)) {
+		if caps.pass(t, t.next.(*delivery)) {
 			kept = append(kept, t)
 		}
 	}
@@ -470,14 +473,19 @@ func (r *Recorder) allowed(ctx context.Context, tx *database.Tx, waiting []*turn
 			executions = append(executions, b.Batch)
 		}
 	}
-	ok, err := r.campaigns.Allowed(ctx, tx, executions)
+	permissions, err := r.campaigns.Allowed(ctx, tx, executions)
 	if err != nil {
 		return nil, err
 	}
 	kept := waiting[:0]
 	for _, t := range waiting {
-		if ok[at[t.next.(*delivery).batch]] {
+		switch permissions[at[t.next.(*delivery).batch]] {
+		case campaign.Granted:
 			kept = append(kept, t)
+		case campaign.Withheld:
+			t.why.reread = true
+		case campaign.Lost:
+			t.why.lost = true
 		}
 	}
 	return kept, nil
@@ -494,7 +502,7 @@ func (r *Recorder) unheld(ctx context.Context, tx *database.Tx, waiting []*turn)
 	}
 	kept := waiting[:0]
 	for _, t := range waiting {
-		if brakes.Held(t.next.(*delivery).batch.lane) == "" {
+		if t.why.reread = brakes.Held(t.next.(*delivery).batch.lane) != ""; !t.why.reread {
 			kept = append(kept, t)
 		}
 	}
@@ -526,7 +534,7 @@ func (r *Recorder) lastGate(ctx context.Context, tx *database.Tx, waiting []*tur
 			kept = append(kept, t)
 			continue
 		}
-		d.ended = true
+		d.ended, t.why.person = true, true
 		refused = append(refused, d.attempt())
 		reasons = append(reasons, answers[i])
 	}
@@ -535,6 +543,7 @@ func (r *Recorder) lastGate(ctx context.Context, tx *database.Tx, waiting []*tur
 
 func (r *Recorder) beginLetter(ctx context.Context, tx *database.Tx, t *turn, m *letterMail) error {
 	if _, err := r.campaigns.With(tx).Stopped(ctx); !errors.Is(err, database.ErrNotFound) {
+		t.why.reread = true
 		return err
 	}
 	var err error
@@ -544,30 +553,54 @@ func (r *Recorder) beginLetter(ctx context.Context, tx *database.Tx, t *turn, m 
 
 // left asks the gate about somebody who lately said some no, and skips the
 // delivery when it was this one.
-func (r *Recorder) left(d *delivery) bool {
+func (r *Recorder) left(d *delivery) bool { return len(r.willing([]*delivery{d})) == 0 }
+
+// willing asks the gate about deliveries whose envelopes are not open yet,
+// skips those whom it refuses, and returns the others: all of them after an
+// error, as the begin asks again.
+func (r *Recorder) willing(list []*delivery) []*delivery {
 	ctx := context.Background()
-	skipped := false
+	var answers []string
 	err := r.db.Write(ctx, func(tx *database.Tx) error {
-		skipped = false
 		if err := tx.Gate(ctx, false); err != nil {
 			return err
 		}
-		asks := []subscribers.Ask{d.ask()}
-		answers, err := r.people.Mailable(ctx, tx, asks)
-		if err == nil {
-			err = r.campaigns.TooSoon(ctx, tx, func(int) int64 { return d.row.CampaignID }, asks, answers)
+		asks := make([]subscribers.Ask, len(list))
+		for i, d := range list {
+			asks[i] = d.ask()
 		}
-		if err != nil || answers[0] == subscribers.Mailable {
+		var err error
+		if answers, err = r.people.Mailable(ctx, tx, asks); err != nil {
 			return err
+		}
+		if err := r.campaigns.TooSoon(ctx, tx, func(i int) int64 { return list[i].row.CampaignID }, asks, answers); err != nil {
+			return err
+		}
+		var refused []campaign.Attempt
+		var reasons []string
+		for i, d := range list {
+			if answers[i] != subscribers.Mailable {
+				refused, reasons = append(refused, d.attempt()), append(reasons, answers[i])
+			}
 		}
 		tally := campaign.Tally{}
-		if err := r.campaigns.Skip(ctx, tx, []campaign.Attempt{d.attempt()}, answers, tally); err != nil {
+		if err := r.campaigns.Skip(ctx, tx, refused, reasons, tally); err != nil {
 			return err
 		}
-		skipped = true
 		return r.campaigns.Count(ctx, tx, tally)
 	})
-	return err == nil && skipped // after an error the begin asks again
+	if err != nil {
+		return list
+	}
+	kept := list[:0:0]
+	for i, d := range list {
+		if answers[i] == subscribers.Mailable {
+			kept = append(kept, d)
+		} else {
+			r.metrics.skipped.WithLabelValues(d.batch.lane.Provider).Inc()
+		}
+	}
+	return kept
 }
 
 // Failing says since when the database takes no outcomes; the zero time when it does.

@@ -73,19 +73,14 @@ type Worker struct {
 	drain    context.CancelFunc
 	closing  context.Context // ends: give up
 	giveUp   context.CancelFunc
-	busy     atomic.Int64
+	busy     atomic.Int64 // batches
+	letters  atomic.Int64
 	halts    atomic.Pointer[halts]
 	pacing   atomic.Pointer[pacing]
 	reading  sync.Mutex
 	readAt   time.Time // when the pacing was read; under reading
 	polled   chan struct{}
 	leased   chan struct{}
-}
-
-// halts is what may not begin, as last read.
-type halts struct {
-	all       bool
-	campaigns map[int64]bool
 }
 
 // New makes a worker; [Worker.Start] lets it work.
@@ -147,24 +142,15 @@ func (w *Worker) poll() {
 		case <-w.closing.Done():
 			return
 		case <-tick.C:
-			if w.busy.Load() == 0 {
+			if w.busy.Load()+w.letters.Load() == 0 {
 				continue
 			}
-			ids, all, err := w.campaigns.Halted(w.closing)
-			if err == nil {
-				w.halts.Store(&halts{all: all, campaigns: ids})
-				err = errors.Join(w.noes.Poll(w.closing), w.readPace(w.closing))
-			}
+			err := errors.Join(w.noes.Poll(w.closing), w.readPace(w.closing))
 			if err != nil && w.closing.Err() == nil && !errors.Is(err, database.ErrUnavailable) {
 				w.log.Error("poll", "error", err)
 			}
 		}
 	}
-}
-
-func (w *Worker) halted(campaignID int64) bool {
-	h := w.halts.Load()
-	return h.all || h.campaigns[campaignID]
 }
 
 // Ready tells whether the worker can do its work.

@@ -82,6 +82,8 @@ func (c *conn) open(m Mail) Mail {
 	}
 	res, err := c.envelope(m)
 	switch {
+	case errors.Is(err, errNotReady):
+		return nil
 	case err != nil:
 		c.drop()
 		m.Return(fmt.Errorf("%w: %w", ErrLost, err))
@@ -146,6 +148,9 @@ func (c *conn) envelope(m Mail) (Result, error) {
 
 // errNoReset is a server whose transaction stays open; only a new connection helps.
 var errNoReset = errors.New("no answer of success to RSET")
+
+// errNotReady is a mail that has taken care of itself before its DATA.
+var errNotReady = errors.New("not ready any more")
 
 // errNoUTF8 stands for the relay's missing SMTPUTF8 (RFC 6531 section 3.2, code 5.6.7).
 var errNoUTF8 = errors.New("the relay does not offer SMTPUTF8, which this address needs")
@@ -241,6 +246,9 @@ func (c *conn) stepwise(m Mail) (Result, error) {
 	res, err = c.ask("RCPT TO:<" + to + ">")
 	if res.Stage = Rcpt; err != nil || res.Code/100 != 2 {
 		return res, err
+	}
+	if !m.Ready() {
+		return Result{}, errNotReady
 	}
 	res, err = c.ask("DATA")
 	if res.Stage = Data; err == nil && res.Code == 354 {

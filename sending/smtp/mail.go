@@ -8,8 +8,10 @@ type Mail interface {
 	// Envelope is the reverse path, the forward path and whether the address
 	// needs SMTPUTF8 (RFC 6531).
 	Envelope() (from, to string, utf8 bool)
-	// Ready is asked just before the envelope is written. On false the mail
-	// has taken care of itself and the connection forgets it.
+	// Ready is asked just before the envelope is written, and once more before
+	// DATA where the server takes one command at a time: until then RSET takes
+	// the envelope back, afterwards only the end of the connection does. On
+	// false the mail has taken care of itself and the connection forgets it.
 	Ready() bool
 	// Compose appends the whole message with CRLF line ends, dots stuffed or
 	// encoded, ending in CRLF and without the final dot line.
