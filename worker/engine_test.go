@@ -38,11 +38,11 @@ type engine struct {
 	keys      *keyring.Keyring
 	feedback  *feedback.Processor
 	queue     *worker.Queue
-	embedded  *worker.Embedded
 	redis     redis.UniversalClient
 	worker    *worker.Worker
 	composer  *worker.Composer
 	scheduler *campaign.Scheduler
+	log       *slog.Logger
 	stop      func()
 }
 
@@ -51,9 +51,20 @@ var quick = campaign.Patience{First: 200 * time.Millisecond, Most: time.Second, 
 
 func start(t testing.TB, db *database.DB) *engine {
 	t.Helper()
+	embedded, err := worker.StartEmbedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(embedded.Close)
+	return startOn(t, db, embedded.Client())
+}
+
+// startOn is start with a queue of the test's own.
+func startOn(t testing.TB, db *database.DB, r redis.UniversalClient) *engine {
+	t.Helper()
 	ctx := context.Background()
 	log := slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	e := &engine{t: t, db: db}
+	e := &engine{t: t, db: db, log: log}
 	var err error
 	if e.process, err = database.Join(ctx, db, t.TempDir()); err != nil {
 		t.Fatal(err)
@@ -67,23 +78,13 @@ func start(t testing.TB, db *database.DB) *engine {
 	e.pace = throttle.NewStore(db)
 	e.campaigns = campaign.NewStore(db, e.people, e.senders, e.pace)
 	e.noes = subscribers.NewNoes(e.people)
-	if e.embedded, err = worker.StartEmbedded(); err != nil {
-		t.Fatal(err)
-	}
-	e.redis = e.embedded.Client()
+	e.redis = r
 	e.queue = worker.NewQueue(e.redis)
 	e.scheduler = campaign.NewScheduler(e.campaigns, e.process, e.queue, quick, log)
 	e.feedback = feedback.NewProcessor(feedback.Options{DB: db, Keys: keys, People: e.people, Campaigns: e.campaigns, Sending: e.senders, Pace: e.pace, Noes: e.noes, Log: log})
 	e.keys = keys
 	e.composer = worker.NewComposer(e.campaigns, e.people, keys, e.senders, "http://127.0.0.1:8080")
-	e.worker = worker.New(worker.Options{
-		Feedback: e.feedback, DB: db, Process: e.process, Redis: e.redis, Campaigns: e.campaigns, People: e.people, Senders: e.senders, Pace: e.pace,
-		Composer: e.composer, Noes: e.noes, Patience: quick,
-		Timeouts: smtp.Timeouts{Connect: 5 * time.Second, Command: 5 * time.Second, FinalDot: quick.FinalDot}, OnFinished: e.scheduler.Nudge, Log: log,
-	})
-	if err := e.worker.Start(); err != nil {
-		t.Fatal(err)
-	}
+	e.work()
 	running, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() { defer close(done); e.scheduler.Run(running) }()
@@ -98,10 +99,22 @@ func start(t testing.TB, db *database.DB) *engine {
 		e.worker.Close()
 		_ = e.process.Leave(ctx)
 		_ = e.redis.Close()
-		e.embedded.Close()
 	}
 	t.Cleanup(e.stop)
 	return e
+}
+
+// work starts a worker; the caller has closed the one before.
+func (e *engine) work() {
+	e.t.Helper()
+	e.worker = worker.New(worker.Options{
+		Feedback: e.feedback, DB: e.db, Process: e.process, Redis: e.redis, Campaigns: e.campaigns, People: e.people, Senders: e.senders, Pace: e.pace,
+		Composer: e.composer, Noes: e.noes, Patience: quick,
+		Timeouts: smtp.Timeouts{Connect: 5 * time.Second, Command: 5 * time.Second, FinalDot: quick.FinalDot}, OnFinished: e.scheduler.Nudge, Log: e.log,
+	})
+	if err := e.worker.Start(); err != nil {
+		e.t.Fatal(err)
+	}
 }
 
 type testLog struct{ t testing.TB }

@@ -77,8 +77,8 @@ func (w *Worker) runLetter(ctx context.Context, t *asynq.Task) error {
 	if err != nil || w.draining.Err() != nil || !w.process.Alive() {
 		return nil
 	}
-	w.letters.Add(1)
-	defer w.letters.Add(-1)
+	w.mailing.Add(1)
+	defer w.mailing.Add(-1)
 	execution := w.db.NewID()
 	l, ok, err := w.senders.TakeLetter(ctx, id, w.process.Session(), execution)
 	for errors.Is(err, database.ErrUnavailable) && w.closing.Err() == nil {

@@ -22,8 +22,11 @@ const (
 	letterTask    = "letter"
 )
 
-// Queue hands ids to the workers. A task's id is the batch's, so that a batch
-// is queued once however often it is offered.
+// Queue hands ids to the workers. A task's id is the batch's and, as time goes
+// on, the number of the offer: a task of which a worker died before it had taken
+// the batch stays with that worker for up to two minutes, and its id with it.
+// So a batch is queued a few times at most, however often it is offered; it is
+// taken once.
 type Queue struct {
 	client *asynq.Client
 	redis  redis.UniversalClient
@@ -75,12 +78,19 @@ func (q *Queue) Letters(ctx context.Context, ids []int64) error {
 	return q.enqueue(ctx, letterTask, urgentQueue, ids)
 }
 
+// An offer's number changes so often, and there are so many of them.
+const (
+	offerFor = 5 * time.Second
+	offers   = 4
+)
+
 func (q *Queue) enqueue(ctx context.Context, kind, queue string, ids []int64) error {
+	offer := strconv.FormatInt(time.Now().UnixMilli()/offerFor.Milliseconds()%offers, 10)
 	for _, id := range ids {
 		// MaxRetry is high as a crash counts as a try and an archived task would
 		// keep its id; our handlers end by the database, not by retries.
 		_, err := q.client.EnqueueContext(ctx, asynq.NewTask(kind, binary.BigEndian.AppendUint64(nil, uint64(id))),
-			asynq.TaskID(kind+":"+strconv.FormatInt(id, 10)), asynq.Queue(queue), asynq.MaxRetry(1000), asynq.Timeout(time.Hour))
+			asynq.TaskID(kind+":"+strconv.FormatInt(id, 10)+":"+offer), asynq.Queue(queue), asynq.MaxRetry(1000), asynq.Timeout(time.Hour))
 		if err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
 			return fmt.Errorf("enqueue %s %d: %w", kind, id, err)
 		}

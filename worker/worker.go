@@ -74,7 +74,7 @@ type Worker struct {
 	closing  context.Context // ends: give up
 	giveUp   context.CancelFunc
 	busy     atomic.Int64 // batches
-	letters  atomic.Int64
+	mailing  atomic.Int64 // letters
 	halts    atomic.Pointer[halts]
 	pacing   atomic.Pointer[pacing]
 	reading  sync.Mutex
@@ -142,7 +142,7 @@ func (w *Worker) poll() {
 		case <-w.closing.Done():
 			return
 		case <-tick.C:
-			if w.busy.Load()+w.letters.Load() == 0 {
+			if w.busy.Load()+w.mailing.Load() == 0 {
 				continue
 			}
 			err := errors.Join(w.noes.Poll(w.closing), w.readPace(w.closing))
