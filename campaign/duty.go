@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"facteur/internal/database"
@@ -22,6 +23,9 @@ type Duty struct {
 	Do func(ctx context.Context, write Fenced) (result any, err error)
 	// Daily duties are done once in 24 hours over all processes and restarts.
 	Daily bool
+	// Final duties do what cannot be taken back because a time has come: they
+	// delete, expire, give people up. While the clock may be wrong they rest.
+	Final bool
 }
 
 // dailyPoll is how often a daily duty looks whether it is time.
@@ -29,6 +33,9 @@ const dailyPoll = 10 * time.Minute
 
 // Also gives the leader another duty; before [Scheduler.Run].
 func (s *Scheduler) Also(d Duty) { s.duties = append(s.duties, d) }
+
+// Duties are what the leader does beside scheduling.
+func (s *Scheduler) Duties() []Duty { return slices.Clone(s.duties) }
 
 // attend does a duty whenever it is time and this process leads.
 func (s *Scheduler) attend(ctx context.Context, d Duty) {
@@ -38,6 +45,7 @@ func (s *Scheduler) attend(ctx context.Context, d Duty) {
 	}
 	timer := time.NewTimer(min(every, time.Second))
 	defer timer.Stop()
+	rests := false
 	for {
 		select {
 		case <-ctx.Done():
@@ -45,17 +53,31 @@ func (s *Scheduler) attend(ctx context.Context, d Duty) {
 		case <-timer.C:
 		}
 		if s.leads() {
-			if err := s.do(ctx, d); err != nil && ctx.Err() == nil && !errors.Is(err, database.ErrStale) {
+			err := s.do(ctx, d)
+			unsteady := errors.Is(err, database.ErrUnsteady)
+			switch {
+			case err == nil || ctx.Err() != nil || errors.Is(err, database.ErrStale) || unsteady && rests:
+			case unsteady:
+				s.log.Warn("a duty rests", "duty", d.Name, "why", err)
+			default:
 				s.log.Error("duty", "duty", d.Name, "error", err)
 			}
+			rests = unsteady
 		}
 		timer.Reset(every)
 	}
 }
 
 func (s *Scheduler) do(ctx context.Context, d Duty) error {
+	write := Fenced(s.write)
+	if d.Final {
+		write = s.writeSteady
+		if err := s.watch.Steady(); err != nil {
+			return err
+		}
+	}
 	if !d.Daily {
-		_, err := d.Do(ctx, s.write)
+		_, err := d.Do(ctx, write)
 		return err
 	}
 	started := s.store.db.Now()
@@ -63,10 +85,10 @@ func (s *Scheduler) do(ctx context.Context, d Duty) error {
 	if err != nil && !errors.Is(err, database.ErrNotFound) {
 		return err
 	}
-	if started.Sub(database.Time(last.StartedAt)) < 24*time.Hour {
+	if started.Sub(database.Time(last.StartedAt)).Abs() < 24*time.Hour { // a run of the far future says that a clock was ahead
 		return nil
 	}
-	result, err := d.Do(ctx, s.write)
+	result, err := d.Do(ctx, write)
 	if err != nil {
 		return err
 	}
@@ -78,6 +100,20 @@ func (s *Scheduler) do(ctx context.Context, d Duty) error {
 		_, err := tx.Exec(ctx, `INSERT INTO chores (id, name, started_at, ended_at, result) VALUES (?, ?, ?, ?, ?)`,
 			s.store.db.NewID(), d.Name, started.UnixMilli(), s.store.db.Now().UnixMilli(), string(text))
 		return err
+	})
+}
+
+// writeSteady is a fenced transaction that is undone when the clock jumps
+// under it: what it was to remove was found by a time that was not now.
+func (s *Scheduler) writeSteady(ctx context.Context, change func(tx *database.Tx) error) error {
+	return s.write(ctx, func(tx *database.Tx) error {
+		if err := s.watch.Steady(); err != nil {
+			return err
+		}
+		if err := change(tx); err != nil {
+			return err
+		}
+		return s.watch.Steady()
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"facteur/internal/database"
 	"facteur/sending"
 )
 
@@ -15,6 +16,9 @@ type Patience struct {
 	// FinalDot is how long a relay may think about a body (RFC 5321 section
 	// 4.5.3.2.6): as long, a silent process may still learn its answer.
 	FinalDot time.Duration
+	// Watch tells whether the clock may be trusted: while it may be wrong
+	// nobody is given up. nil: it is.
+	Watch *database.Watch
 }
 
 // DefaultPatience is as the manual says: 5 min to 4 h, 48 h in all.
@@ -38,10 +42,10 @@ func (p Patience) Settle(d Delivery, o sending.Outcome, onUncertain string, now 
 		return n
 	}
 	since := d.DeferredAt
-	if since == 0 {
+	if since == 0 || since > ms-rested { // a clock that was ahead has deferred it first
 		since = ms - rested
 	}
-	if ms-rested-since > p.GiveUp.Milliseconds() {
+	if ms-rested-since > p.GiveUp.Milliseconds() && p.Watch.Steady() == nil {
 		return Next{Status: Failed, DeferredAt: since, Reason: "expired"}
 	}
 	return Next{Status: Deferred, wait: waitTime, NotBefore: ms + p.wait(d.Attempts).Milliseconds(), DeferredAt: since, Reason: string(o.Class)}

@@ -30,6 +30,7 @@ type Scheduler struct {
 	process  *database.Process
 	queue    Queue
 	patience Patience
+	watch    *database.Watch
 	log      *slog.Logger
 	nudge    chan struct{}
 	duties   []Duty
@@ -48,6 +49,18 @@ type Scheduler struct {
 // NewScheduler leads or waits once [Scheduler.Run] is called.
 func NewScheduler(store *Store, process *database.Process, queue Queue, patience Patience, log *slog.Logger) *Scheduler {
 	return &Scheduler{store: store, process: process, queue: queue, patience: patience, log: log, nudge: make(chan struct{}, 1), metrics: newSchedulerMetrics(), opened: map[int64]int64{}, released: map[string]time.Time{}, checks: map[int64]chan checked{}}
+}
+
+// Watched lets nothing be deleted, expired or given up while the clock may be
+// wrong; before [Scheduler.Run].
+func (s *Scheduler) Watched(w *database.Watch) { s.watch = w }
+
+// sure is the time, or less while the clock may have been put forward.
+func (s *Scheduler) sure() time.Time {
+	if s.watch == nil {
+		return s.store.db.Now()
+	}
+	return s.watch.Sure()
 }
 
 // Nudge asks for a tick now: a batch was finished, a campaign launched.
@@ -442,7 +455,7 @@ func (s *Scheduler) offerLetters(ctx context.Context) error {
 
 // prune forgets what only helped for a while.
 func (s *Scheduler) prune(ctx context.Context) error {
-	if s.store.db.Now().Unix()%60 != 0 {
+	if s.store.db.Now().Unix()%60 != 0 || s.watch.Steady() != nil {
 		return nil
 	}
 	return errors.Join(s.store.people.PruneNoes(ctx), s.store.pace.PruneMinutes(ctx), s.store.pruneFiles(ctx))

@@ -24,7 +24,7 @@ func (s *Scheduler) start(ctx context.Context) error {
 		return err
 	}
 	for _, c := range due {
-		if c.StartsAt > s.store.db.Now().UnixMilli() {
+		if c.StartsAt > s.sure().UnixMilli() {
 			continue
 		}
 		if err := s.startOne(ctx, c); err != nil && !errors.Is(err, ErrState) {

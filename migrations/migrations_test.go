@@ -53,8 +53,8 @@ func TestUp_BringsAnEmptyDatabaseToTheNewestVersionOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got := version(t, db); got != int64(len(files)) {
-			t.Errorf("version %d with %d files", got, len(files))
+		if got, last := version(t, db), files[len(files)-1]; fmt.Sprintf("%04d", got) != last[:4] {
+			t.Errorf("version %d, the last file is %s", got, last)
 		}
 		var n int
 		if err := db.Get(t.Context(), &n, `SELECT COUNT(*) FROM goose_db_version WHERE version_id > 0`); err != nil || n != len(files) {
@@ -108,8 +108,8 @@ func TestFiles_KeepToThePortableSubset(t *testing.T) {
 	column := regexp.MustCompile(`(?m)^    ([a-z_]+)\s+([A-Z]+(?: PRECISION)?)\b(.*)$`)
 	types := []string{"TEXT", "BIGINT", "BOOLEAN", "DOUBLE PRECISION", "JSONB"}
 	for i, file := range files {
-		if !name.MatchString(file) || file[:4] != fmt.Sprintf("%04d", i+1) {
-			t.Errorf("%s: want files numbered without a gap, one subject each", file)
+		if !name.MatchString(file) || i > 0 && file[:4] == files[i-1][:4] {
+			t.Errorf("%s: want a number that no other file has, one subject each", file)
 		}
 		if base, pair := strings.CutSuffix(file, ".sqlite.sql"); pair {
 			if _, err := os.Stat(base + ".postgres.sql"); err != nil {

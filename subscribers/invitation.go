@@ -83,8 +83,7 @@ type invitation struct {
 const askAtOnce = 50
 
 // Invite asks the next of those who wait for it, no more than perHour in any
-// hour, and ends what was not answered in time. write is a fenced transaction
-// of the leader.
+// hour. write is a fenced transaction of the leader.
 func (g *Greeter) Invite(ctx context.Context, perHour int64, write func(context.Context, func(*database.Tx) error) error) error {
 	var next []invitation
 	err := g.db.Select(ctx, &next, `SELECT list_id, subscriber_id, kind, lapse FROM invitations WHERE state = 'waiting' ORDER BY created_at, subscriber_id LIMIT ?`, askAtOnce)
@@ -108,7 +107,7 @@ func (g *Greeter) Invite(ctx context.Context, perHour int64, write func(context.
 	if asked {
 		g.after()
 	}
-	return g.lapse(ctx, write)
+	return nil
 }
 
 // ask writes the letter of one invitation, or drops it when it has become
@@ -160,9 +159,9 @@ func (g *Greeter) ask(ctx context.Context, tx *database.Tx, i invitation, perHou
 	return g.confirmer.Confirm(ctx, tx, list, p)
 }
 
-// lapse ends re-confirmations that were not answered within [PendingFor]; the
+// Lapse ends re-confirmations that were not answered within [PendingFor]; the
 // others end with their pending subscription.
-func (g *Greeter) lapse(ctx context.Context, write func(context.Context, func(*database.Tx) error) error) error {
+func (g *Greeter) Lapse(ctx context.Context, write func(context.Context, func(*database.Tx) error) error) error {
 	var due []invitation
 	err := g.db.Select(ctx, &due, `SELECT list_id, subscriber_id, kind, lapse FROM invitations WHERE state = 'asked' AND kind = 'reconfirm' AND asked_at < ? LIMIT 200`,
 		g.db.Now().Add(-PendingFor).UnixMilli())

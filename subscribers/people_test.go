@@ -267,7 +267,7 @@ func TestReconfirm_AsksOldYesesAgain(t *testing.T) {
 			t.Error(got)
 		}
 		p.clock.move(31 * 24 * time.Hour)
-		if err := p.greeter.Invite(t.Context(), 100, p.db.Write); err != nil {
+		if err := p.greeter.Lapse(t.Context(), p.db.Write); err != nil {
 			t.Fatal(err)
 		}
 		if p.status("old@example.org") != "confirmed" || p.status("older@example.org") != "unsubscribed" || p.status("new@example.org") != "confirmed" {

@@ -65,6 +65,7 @@ type App struct {
 	locks     []*folderLock
 	db        *database.DB
 	process   *database.Process
+	watch     *database.Watch
 	embedded  *worker.Embedded
 	redis     redis.UniversalClient
 	metrics   *prometheus.Registry
@@ -92,6 +93,7 @@ type App struct {
 	imported   chan struct{}
 	greeted    chan struct{}
 	refreshed  chan struct{}
+	watched    chan struct{}
 	served     chan struct{}
 	pruned     chan struct{}
 	polled     chan struct{}
@@ -166,7 +168,11 @@ func (a *App) openDatabase(ctx context.Context) error {
 	if a.process, err = database.Join(ctx, a.db, filepath.Join(a.config.DataDir, "processes")); err != nil {
 		return err
 	}
-	return a.process.Introduce(ctx, database.Introduction{Roles: a.roleNames(), Version: version})
+	if err := a.process.Introduce(ctx, database.Introduction{Roles: a.roleNames(), Version: version}); err != nil {
+		return err
+	}
+	a.watch, err = database.NewWatch(ctx, a.db, database.SinceBoot)
+	return err
 }
 
 func (a *App) openQueue(ctx context.Context) error {
@@ -256,7 +262,8 @@ func (a *App) wire(ctx context.Context) error {
 	noes := subscribers.NewNoes(a.people)
 	composer := worker.NewComposer(a.campaigns, a.people, keys, senders, a.config.PublicURL)
 	queue := worker.NewQueue(a.redis)
-	a.scheduler = campaign.NewScheduler(a.campaigns, a.process, queue, a.config.patience(), a.log)
+	a.scheduler = campaign.NewScheduler(a.campaigns, a.process, queue, a.patience(), a.log)
+	a.scheduler.Watched(a.watch)
 	a.importer = subscribers.NewImporter(a.db, a.people, filepath.Join(a.config.DataDir, "imports"), a.log)
 
 	limits, err := subscribers.ParseSignupLimits(a.config.SignupLimits)
@@ -299,7 +306,7 @@ func (a *App) wire(ctx context.Context) error {
 	if a.has(Worker) {
 		a.worker = worker.New(worker.Options{
 			Feedback: a.feedback, DB: a.db, Process: a.process, Redis: a.redis, Campaigns: a.campaigns, People: a.people, Senders: senders, Pace: pace,
-			Composer: composer, Noes: noes, Patience: a.config.patience(), Timeouts: smtp.Timeouts{FinalDot: a.config.FinalDot}, HELO: a.config.HELO, Resolver: resolver,
+			Composer: composer, Noes: noes, Patience: a.patience(), Timeouts: smtp.Timeouts{FinalDot: a.config.FinalDot}, HELO: a.config.HELO, Resolver: resolver,
 			OnFinished: a.scheduler.Nudge, Log: a.log,
 		})
 		if err := a.worker.Start(); err != nil {
@@ -351,6 +358,8 @@ func (a *App) wire(ctx context.Context) error {
 		}
 		return checkDomain(ctx, senders, checker, d)
 	}
+	a.watched = make(chan struct{})
+	go func() { defer close(a.watched); a.watchClock() }()
 	a.refreshed = make(chan struct{})
 	go func() { defer close(a.refreshed); a.refreshKeys(keys) }()
 	optOut := unsubscribe.NewOptOut(a.db, a.people, noes)
@@ -368,7 +377,7 @@ func (a *App) wire(ctx context.Context) error {
 	return a.listen(ctx, web.Options{
 		Log: a.log, Ready: a.ready, Metrics: a.metrics, MetricsFrom: near,
 		API: api.Options{
-			DB: a.db, Access: tokens, Origin: origin, People: a.people, Importer: a.importer, Greeter: a.greeter, Examiner: examiner, Keys: keys, Preview: composer.Preview, LedgerDuty: ledgerDuty, RetentionDuty: retentionDuty, Sending: senders, Pace: pace, Feedback: a.feedback, Webhooks: webhooks, DNS: dns,
+			DB: a.db, Clock: a.watch, Access: tokens, Origin: origin, People: a.people, Importer: a.importer, Greeter: a.greeter, Examiner: examiner, Keys: keys, Preview: composer.Preview, LedgerDuty: ledgerDuty, RetentionDuty: retentionDuty, Sending: senders, Pace: pace, Feedback: a.feedback, Webhooks: webhooks, DNS: dns,
 			Version: version, Self: api.Self{StartedAt: a.db.Now(), Database: a.db.Name(), Queue: a.queueName(), Ready: a.ready}, Campaigns: a.campaigns, PublicURL: a.config.PublicURL, ComposeTest: composer.Test, ProbeRelay: probe, ProbeDomain: scribe.Probe, CheckDomain: check, Nudge: a.scheduler.Nudge, LettersNudge: a.scheduler.Nudge, Log: a.log,
 		},
 		Recipient: recipient.Options{
@@ -389,6 +398,9 @@ func (a *App) prune(tokens *access.Store) {
 		case <-a.background.Done():
 			return
 		case <-tick.C:
+			if a.watch.Steady() != nil {
+				continue
+			}
 			if err := tokens.PruneReplies(a.background); err != nil && a.background.Err() == nil {
 				a.log.Warn("prune kept answers", "error", err)
 			}
@@ -456,7 +468,7 @@ func (a *App) stop() {
 	for _, l := range a.inbound {
 		l.Close()
 	}
-	await(a.scheduled, a.imported, a.greeted, a.refreshed, a.pruned, a.polled)
+	await(a.scheduled, a.imported, a.greeted, a.refreshed, a.watched, a.pruned, a.polled)
 	if a.worker != nil {
 		a.worker.Close()
 	}

@@ -50,8 +50,16 @@ func (a *App) duties(ctx context.Context, keys *keyring.Keyring, senders *sendin
 		return err
 	}
 	sealer := consent.NewSealer(a.db, key)
+	duty := func(name string, every time.Duration, do func(context.Context, campaign.Fenced) error) campaign.Duty {
+		return campaign.Duty{Name: name, Every: every, Do: func(ctx context.Context, write campaign.Fenced) (any, error) { return nil, do(ctx, write) }}
+	}
 	plain := func(name string, every time.Duration, do func(context.Context, campaign.Fenced) error) {
-		a.scheduler.Also(campaign.Duty{Name: name, Every: every, Do: func(ctx context.Context, write campaign.Fenced) (any, error) { return nil, do(ctx, write) }})
+		a.scheduler.Also(duty(name, every, do))
+	}
+	final := func(name string, every time.Duration, do func(context.Context, campaign.Fenced) error) {
+		d := duty(name, every, do)
+		d.Final = true
+		a.scheduler.Also(d)
 	}
 	plain("seal the consent ledger", sealEvery, func(ctx context.Context, write campaign.Fenced) error {
 		_, err := sealer.Seal(ctx, write)
@@ -60,8 +68,9 @@ func (a *App) duties(ctx context.Context, keys *keyring.Keyring, senders *sendin
 	plain("invite", time.Second, func(ctx context.Context, write campaign.Fenced) error {
 		return a.greeter.Invite(ctx, int64(a.config.InvitationRate), write)
 	})
-	plain("expire sign-ups", time.Minute, a.expire)
-	plain("prune sign-up counts", time.Hour, func(ctx context.Context, _ campaign.Fenced) error { return a.people.PruneSignups(ctx) })
+	final("end what was not answered", time.Second, func(ctx context.Context, write campaign.Fenced) error { return a.greeter.Lapse(ctx, write) })
+	final("expire sign-ups", time.Minute, a.expire)
+	final("prune sign-up counts", time.Hour, func(ctx context.Context, _ campaign.Fenced) error { return a.people.PruneSignups(ctx) })
 	plain("sum up what was sent", 5*time.Second, a.campaigns.SumUp)
 	plain("look for the way home", probePause, a.probe(senders, scribe))
 	plain("learn providers", 2*time.Second, a.learn(pace, resolver))
@@ -71,7 +80,7 @@ func (a *App) duties(ctx context.Context, keys *keyring.Keyring, senders *sendin
 	a.scheduler.Also(campaign.Duty{Name: ledgerDuty, Daily: true, Do: func(ctx context.Context, _ campaign.Fenced) (any, error) {
 		return a.checkLedger(ctx, trusted)
 	}})
-	a.scheduler.Also(campaign.Duty{Name: retentionDuty, Daily: true, Do: func(ctx context.Context, write campaign.Fenced) (any, error) {
+	a.scheduler.Also(campaign.Duty{Name: retentionDuty, Daily: true, Final: true, Do: func(ctx context.Context, write campaign.Fenced) (any, error) {
 		removed, err := a.people.Retain(ctx, senders.ForgetLetters, a.feedback.Store().ForgetUnmatched, a.campaigns.Erase, write)
 		if len(removed) > 0 {
 			a.log.Info("retention", "removed", fmt.Sprint(removed))

@@ -38,3 +38,17 @@ func TestDuties_AreDoneOnceADay(t *testing.T) {
 		t.Errorf("done again: %v, first %v", l["raw"], first["checked_at"])
 	}
 }
+
+// What deletes, expires or gives up rests while the clock may be wrong.
+func TestDuties_WhatCannotBeTakenBackIsFinal(t *testing.T) {
+	p := newParlour(t, Config{})
+	final := map[string]bool{}
+	for _, d := range p.app.scheduler.Duties() {
+		final[d.Name] = d.Final
+	}
+	for _, name := range []string{retentionDuty, "expire sign-ups", "end what was not answered", "prune sign-up counts"} {
+		if !final[name] {
+			t.Errorf("%q is done by a clock that may be wrong", name)
+		}
+	}
+}

@@ -46,6 +46,7 @@ type health struct {
 	app   *App
 	ready *prometheus.Desc
 	ping  *prometheus.Desc
+	clock *prometheus.Desc
 }
 
 func newHealth(a *App) health {
@@ -53,10 +54,15 @@ func newHealth(a *App) health {
 		app:   a,
 		ready: prometheus.NewDesc("facteur_ready", "1 when this process can do its part, as /readyz says.", nil, nil),
 		ping:  prometheus.NewDesc("facteur_database_ping_seconds", "How long the database took to answer; missing when it did not.", nil, nil),
+		clock: prometheus.NewDesc("facteur_clock_steady", "1 when the clock is trusted; 0 when nothing is deleted, expired or given up.", nil, nil),
 	}
 }
 
-func (h health) Describe(to chan<- *prometheus.Desc) { to <- h.ready; to <- h.ping }
+func (h health) Describe(to chan<- *prometheus.Desc) {
+	to <- h.ready
+	to <- h.ping
+	to <- h.clock
+}
 
 func (h health) Collect(to chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -66,9 +72,13 @@ func (h health) Collect(to chan<- prometheus.Metric) {
 	if h.app.db.Ping(ctx) == nil {
 		gauge(h.ping, time.Since(asked).Seconds())
 	}
-	if h.app.ready(ctx) == nil {
-		gauge(h.ready, 1)
-	} else {
-		gauge(h.ready, 0)
+	truth := func(d *prometheus.Desc, err error) {
+		if err == nil {
+			gauge(d, 1)
+		} else {
+			gauge(d, 0)
+		}
 	}
+	truth(h.ready, h.app.ready(ctx))
+	truth(h.clock, h.app.watch.Steady())
 }

@@ -75,6 +75,9 @@ func describe(to io.Writer, base string, s client.Status) error {
 	say("facteur %s at %s, up %s, %s", s.Version, base, short(s.At.Sub(s.StartedAt)), ready)
 	say("database: %s", s.Database)
 	say("queue: %s; batches waiting %d, in work %d", s.Queue, s.Batches.Released, s.Batches.Taken)
+	if !s.Clock.Steady {
+		say("CLOCK: %s", s.Clock.Doubt)
+	}
 	if s.Stop.Stopped {
 		say("STOPPED by %s since %s: %s. Nothing begins until the stop is lifted.", s.Stop.Actor, s.Stop.At.Format(time.RFC3339), when(s.Stop.Reason == "", "no reason given", s.Stop.Reason))
 	}

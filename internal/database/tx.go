@@ -51,8 +51,8 @@ func (tx *Tx) stmt(ctx context.Context, query string) (*sqlx.Stmt, error) {
 	return s, nil
 }
 
-func (tx *Tx) exec(ctx context.Context, query string) error {
-	_, err := tx.Exec(ctx, query)
+func (tx *Tx) exec(ctx context.Context, query string, args ...any) error {
+	_, err := tx.Exec(ctx, query, args...)
 	return err
 }
 

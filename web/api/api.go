@@ -26,6 +26,7 @@ import (
 // Options are what the calls speak to. All are needed, but for those that say otherwise.
 type Options struct {
 	DB        *database.DB
+	Clock     *database.Watch // nil: it is trusted
 	Access    *access.Store
 	People    *subscribers.Store
 	Importer  *subscribers.Importer

@@ -28,6 +28,7 @@ var answers = [...]struct {
 }{
 	{database.ErrUnavailable, http.StatusServiceUnavailable, "unavailable"},
 	{database.ErrNotFound, http.StatusNotFound, "not_found"},
+	{database.ErrUnsteady, http.StatusConflict, "clock_unsteady"},
 	{database.ErrConflict, http.StatusConflict, "already_exists"},
 	{campaign.ErrState, http.StatusConflict, "wrong_state"},
 	{sending.ErrInUse, http.StatusConflict, "in_use"},

@@ -126,6 +126,7 @@ func (c *calls) table() []route {
 		{del, "/stop", "stop:write", "Let mail go again", read(c, c.liftStop)},
 
 		{get, "/status", "status:read", "How things are: processes, relays, campaigns under way", read(c, c.status)},
+		{post, "/clock/confirm", "stop:write", "Say that the clock is right, after it was doubted, with a reason", change(c, http.StatusOK, c.confirmClock, c.lookAtClock)},
 
 		{get, "/tokens", "tokens:read", "All tokens, without their secrets", read(c, c.tokens)},
 		{post, "/tokens", "tokens:write", "Make a token", create(c, c.createToken)},

@@ -8,6 +8,7 @@ import (
 
 	"facteur/campaign"
 	"facteur/internal/database"
+	"facteur/internal/journal"
 	"facteur/sending"
 )
 
@@ -29,6 +30,7 @@ type Status struct {
 	Database  string           `json:"database"`
 	Queue     string           `json:"queue"`
 	Processes []ProcessStatus  `json:"processes"`
+	Clock     ClockStatus      `json:"clock"`
 	Stop      Stop             `json:"stop"`
 	Batches   BatchStatus      `json:"batches"`
 	Relays    []RelayStatus    `json:"relays"`
@@ -45,6 +47,12 @@ type ProcessStatus struct {
 	StartedAt *time.Time `json:"started_at"`
 	Alive     bool       `json:"alive" doc:"It renews its lease. One that does not is written off within seconds."`
 	Leads     bool       `json:"leads" doc:"Its scheduler leads."`
+}
+
+// ClockStatus is whether the clock may be trusted.
+type ClockStatus struct {
+	Steady bool   `json:"steady" doc:"While it is not, nothing is deleted, expired or given up."`
+	Doubt  string `json:"doubt" doc:"What is wrong with it, and what to do."`
 }
 
 // BatchStatus is how many batches there are.
@@ -75,6 +83,7 @@ type CampaignStatus struct {
 
 func (c *calls) status(ctx context.Context, _ *struct{}) (Status, error) {
 	out := Status{Version: c.Version, StartedAt: at(database.Millis(c.Self.StartedAt)), At: c.DB.Now().UTC(), Ready: true, Database: c.Self.Database, Queue: c.Self.Queue}
+	out.Clock = c.clockStatus()
 	if c.Self.Ready != nil {
 		if err := c.Self.Ready(ctx); err != nil {
 			out.Ready, out.NotReady = false, err.Error()
@@ -86,6 +95,29 @@ func (c *calls) status(ctx context.Context, _ *struct{}) (Status, error) {
 		}
 	}
 	return out, nil
+}
+
+func (c *calls) clockStatus() ClockStatus {
+	if err := c.Clock.Steady(); err != nil {
+		return ClockStatus{Doubt: err.Error()}
+	}
+	return ClockStatus{Steady: true}
+}
+
+// confirmClock takes a person's word that the clock is right.
+func (c *calls) confirmClock(ctx context.Context, tx *database.Tx, in *struct{ Body Because }) (ClockStatus, error) {
+	if err := c.Clock.Confirm(ctx, tx); err != nil {
+		return ClockStatus{}, err
+	}
+	err := journal.Write(ctx, tx, "confirm", "clock", 0, map[string]any{"reason": in.Body.Reason, "was": c.clockStatus().Doubt})
+	return ClockStatus{Steady: true}, err
+}
+
+// lookAtClock takes in at once what was confirmed; else it would be seconds.
+func (c *calls) lookAtClock() {
+	if err := c.Clock.Look(context.Background()); err != nil {
+		c.Log.Warn("look at the clock", "error", err)
+	}
 }
 
 func (c *calls) statusOfProcesses(ctx context.Context, out *Status) error {

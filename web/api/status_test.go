@@ -3,7 +3,9 @@ package api_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
+	"time"
 
 	"facteur/internal/database"
 	"facteur/internal/database/databasetest"
@@ -32,7 +34,7 @@ func TestStatus_TellsHowThingsAre(t *testing.T) {
 		a := h.must("GET", "/status", "")
 		for path, want := range map[string]string{
 			"version": "test", "ready": "false", "not_ready": "the disk is full", "database": "a database", "queue": "a queue",
-			"stop.stopped": "true", "stop.reason": "wrong price", "relays.0.name": "out", "relays.0.state": "ok",
+			"stop.stopped": "true", "stop.reason": "wrong price", "clock.steady": "true", "relays.0.name": "out", "relays.0.state": "ok",
 			"processes.0.roles": "[api worker]", "processes.0.version": "v7", "processes.0.alive": "true", "processes.0.leads": "true",
 			"campaigns.0.id": s.campaign, "campaigns.0.status": "sending", "campaigns.0.counts.sent": "0",
 		} {
@@ -45,6 +47,31 @@ func TestStatus_TellsHowThingsAre(t *testing.T) {
 		}
 		if a := h.do("GET", "/status", "", h.token("status:read")); a.status != 200 {
 			t.Error("with the scope:", a.status)
+		}
+	})
+}
+
+func TestClock_IsConfirmedByAPersonWithAReason(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, db *database.DB) {
+		even := database.SinceBoot()
+		watch, err := database.NewWatch(t.Context(), db, func() time.Duration { return even })
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := newHouse(t, db, func(o *api.Options) { o.Clock = watch })
+		even -= time.Hour // as if the wall clock had been put forward
+		if err := watch.Look(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if a := h.must("GET", "/status", ""); a.get("clock.steady") != "false" || !strings.Contains(a.get("clock.doubt"), "put forward by 1h0m0s") {
+			t.Error(a.get("clock"))
+		}
+		if a := h.do("POST", "/clock/confirm", `{}`, adminToken); a.status != 422 {
+			t.Error("without a reason:", a.status)
+		}
+		h.must("POST", "/clock/confirm", `{"reason":"the host had slept"}`)
+		if a := h.must("GET", "/status", ""); a.get("clock.steady") != "true" {
+			t.Error("after a person's word:", a.get("clock"))
 		}
 	})
 }

@@ -16,6 +16,7 @@ type Status struct {
 	Database  string            `json:"database"`
 	Queue     string            `json:"queue"`
 	Processes []ProcessStatus   `json:"processes"`
+	Clock     ClockStatus       `json:"clock"`
 	Stop      StopStatus        `json:"stop"`
 	Batches   BatchStatus       `json:"batches"`
 	Relays    []RelayStatus     `json:"relays"`
@@ -32,6 +33,12 @@ type ProcessStatus struct {
 	StartedAt time.Time `json:"started_at"`
 	Alive     bool      `json:"alive"`
 	Leads     bool      `json:"leads"`
+}
+
+// ClockStatus is whether the clock may be trusted.
+type ClockStatus struct {
+	Steady bool   `json:"steady"`
+	Doubt  string `json:"doubt"`
 }
 
 // StopStatus is the red button.
