@@ -440,7 +440,7 @@ func (b *batch) leftover() []int64 {
 func (b *batch) finish(notBefore int64) {
 	w := b.worker
 	for {
-		err := b.close(context.Background(), notBefore)
+		err := b.close(w.closing, notBefore)
 		if err == nil {
 			w.onFinished()
 			return

@@ -97,7 +97,9 @@ func startOn(t testing.TB, db *database.DB, r redis.UniversalClient) *engine {
 		cancel()
 		<-done
 		e.worker.Close()
-		_ = e.process.Leave(ctx)
+		goodbye, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		_ = e.process.Leave(goodbye)
 		_ = e.redis.Close()
 	}
 	t.Cleanup(e.stop)
@@ -110,7 +112,7 @@ func (e *engine) work() {
 	e.worker = worker.New(worker.Options{
 		Feedback: e.feedback, DB: e.db, Process: e.process, Redis: e.redis, Campaigns: e.campaigns, People: e.people, Senders: e.senders, Pace: e.pace,
 		Composer: e.composer, Noes: e.noes, Patience: quick,
-		Timeouts: smtp.Timeouts{Connect: 5 * time.Second, Command: 5 * time.Second, FinalDot: quick.FinalDot}, OnFinished: e.scheduler.Nudge, Log: e.log,
+		Timeouts: smtp.Timeouts{Connect: 5 * time.Second, Command: 5 * time.Second, FinalDot: quick.FinalDot}, OnFinished: e.scheduler.Nudge, Drain: 3 * time.Second, Log: e.log,
 	})
 	if err := e.worker.Start(); err != nil {
 		e.t.Fatal(err)

@@ -99,7 +99,7 @@ func (w *Worker) runLetter(ctx context.Context, t *asynq.Task) error {
 		again = w.db.Now().Add(2 * time.Second).UnixMilli()
 	}
 	for {
-		err := w.senders.GiveBackLetter(context.Background(), id, execution, again)
+		err := w.senders.GiveBackLetter(w.closing, id, execution, again)
 		if err == nil || w.closing.Err() != nil {
 			return nil
 		}

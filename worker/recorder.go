@@ -40,8 +40,11 @@ type Recorder struct {
 	turns     chan *turn
 	spare     sync.Pool // of *turn: there is one for each message
 	refusals  refusals
-	failing   atomic.Int64 // since when the database takes nothing, Unix milliseconds; 0: it does
-	abandoned atomic.Bool  // the process must end, whatever is not written
+	failing   atomic.Int64    // since when the database takes nothing, Unix milliseconds; 0: it does
+	limit     time.Duration   // of a commit
+	aside     []*turn         // that could not be written, for a reason nobody knows
+	lasting   context.Context // ends: the process must end, whatever is not written
+	abandon   context.CancelFunc
 	stop      chan struct{}
 	stopped   chan struct{}
 
@@ -90,17 +93,6 @@ func (t *turn) unsure() {
 	}
 }
 
-func (r *Recorder) start() {
-	r.turns, r.stop, r.stopped = make(chan *turn, 1024), make(chan struct{}), make(chan struct{})
-	go r.run()
-}
-
-// close waits until all turns are written; nobody may take a turn after it.
-func (r *Recorder) close() {
-	close(r.stop)
-	<-r.stopped
-}
-
 // turn is a connection's [smtp.Turn].
 func (r *Recorder) turn(l *line, ended []smtp.Ended, next smtp.Mail) bool {
 	t, _ := r.spare.Get().(*turn)
@@ -122,31 +114,6 @@ func (r *Recorder) turn(l *line, ended []smtp.Ended, next smtp.Mail) bool {
 		}
 	}
 	return ok
-}
-
-func (r *Recorder) run() {
-	defer close(r.stopped)
-	var group []*turn
-	for {
-		group = group[:0]
-		select {
-		case t := <-r.turns:
-			group = append(group, t)
-		case <-r.stop:
-			return
-		}
-		group = r.gather(group)
-		r.judge(group)
-		r.record(group)
-		for _, t := range group {
-			if t.rest {
-				t.line.resting()
-			}
-		}
-		for _, t := range group {
-			t.done <- struct{}{}
-		}
-	}
 }
 
 // gather lets every connection join that has an answer to bring: a commit
@@ -192,83 +159,55 @@ func (r *Recorder) judge(group []*turn) {
 	}
 }
 
-// record writes the group: together; if that fails once more; then one by
-// one. While the database is away nothing begins and the outcomes wait.
-func (r *Recorder) record(group []*turn) {
-	err := r.commit(group)
-	for errors.Is(err, database.ErrUnavailable) {
-		if r.failing.CompareAndSwap(0, r.db.Now().UnixMilli()) {
-			r.log.Error("database does not take outcomes; nothing begins until it does", "error", err)
-		}
-		for _, t := range group {
-			t.dropNext() // an open envelope does not wait
-		}
-		if r.abandoned.Load() {
-			r.log.Error("gave up: the outcomes of these turns are lost, and their messages in doubt", "turns", len(group))
-			for _, t := range group {
-				t.unsure()
-			}
-			return
-		}
-		time.Sleep(200 * time.Millisecond)
-		err = r.commit(group)
-	}
-	if r.failing.Swap(0) != 0 {
-		r.log.Info("database takes outcomes again")
-	}
-	if err == nil {
-		return
-	}
-	if len(group) == 1 {
-		group[0].dropNext()
-		if err = r.commit(group); err != nil {
-			r.log.Error("a turn cannot be written; it is in doubt once its batch ends", "error", err)
-			group[0].ok = false
-			group[0].unsure()
-		}
-		return
-	}
-	r.log.Error("a group of turns cannot be written; trying one by one", "turns", len(group), "error", err)
-	for i := range group {
-		r.record(group[i : i+1])
-	}
-}
-
-// commit writes a group of turns in one transaction.
-func (r *Recorder) commit(group []*turn) error {
-	ctx, asked := context.Background(), time.Now()
-	r.slowed = false
-	err := r.db.Write(ctx, func(tx *database.Tx) error {
-		if err := tx.Gate(ctx, false); err != nil {
-			return err
-		}
-		tally := campaign.Tally{}
-		if err := r.settle(ctx, tx, group, tally); err != nil {
-			return err
-		}
-		if err := r.begin(ctx, tx, group, tally); err != nil {
-			return err
-		}
-		if err := r.pace.CountRates(ctx, tx, r.rates); err != nil {
-			return err
-		}
-		return r.campaigns.Count(ctx, tx, tally)
-	})
-	if err == nil {
-		r.feedback.Told(r.events)
-		if r.learn(group) || r.slowed {
-			r.repace()
-		}
-		r.metrics.committed(asked, group)
-	}
-	return err
-}
-
-// settle writes all answers of the group, and the rests they call for.
+// settle writes all answers of the group, the rests they call for, and what
+// follows from them.
 func (r *Recorder) settle(ctx context.Context, tx *database.Tx, group []*turn, tally campaign.Tally) error {
+	swallowing, err := r.rest(ctx, tx, group)
+	if err != nil {
+		return err
+	}
+	if err := r.answers(ctx, tx, group, tally); err != nil {
+		return err
+	}
+	if err := r.returned(ctx, tx, r.db.Now()); err != nil {
+		return err
+	}
+	if err := r.react(ctx, tx); err != nil {
+		return err
+	}
+	for _, id := range swallowing {
+		if err := r.campaigns.HoldDoubts(ctx, tx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rest writes which relays rest and which have recovered, and returns those
+// that swallow.
+func (r *Recorder) rest(ctx context.Context, tx *database.Tx, group []*turn) (swallowing []int64, err error) {
+	for _, t := range group {
+		if t.rest {
+			if _, err := r.senders.Rest(ctx, tx, t.line.relay.ID, t.trouble); err != nil {
+				return nil, err
+			}
+			if t.trouble.Hold {
+				swallowing = append(swallowing, t.line.relay.ID)
+			}
+		}
+		if t.recover {
+			if err := r.senders.Recovered(ctx, tx, t.line.relay.ID); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return swallowing, nil
+}
+
+// answers writes what became of the group's messages.
+func (r *Recorder) answers(ctx context.Context, tx *database.Tx, group []*turn, tally campaign.Tally) error {
 	settled := r.settled[:0]
 	r.sent, r.refused = r.sent[:0], r.refused[:0]
-	var swallowing []int64
 	now := r.db.Now()
 	for _, t := range group {
 		rested, err := r.rested(ctx, tx, t, now)
@@ -290,36 +229,9 @@ func (r *Recorder) settle(ctx context.Context, tx *database.Tx, group []*turn, t
 				}
 			}
 		}
-		if t.rest {
-			if _, err := r.senders.Rest(ctx, tx, t.line.relay.ID, t.trouble); err != nil {
-				return err
-			}
-			if t.trouble.Hold {
-				swallowing = append(swallowing, t.line.relay.ID)
-			}
-		}
-		if t.recover {
-			if err := r.senders.Recovered(ctx, tx, t.line.relay.ID); err != nil {
-				return err
-			}
-		}
 	}
 	r.settled = settled
-	if err := r.campaigns.Settle(ctx, tx, settled, tally); err != nil {
-		return err
-	}
-	if err := r.returned(ctx, tx, now); err != nil {
-		return err
-	}
-	if err := r.react(ctx, tx); err != nil {
-		return err
-	}
-	for _, id := range swallowing {
-		if err := r.campaigns.HoldDoubts(ctx, tx, id); err != nil {
-			return err
-		}
-	}
-	return nil
+	return r.campaigns.Settle(ctx, tx, settled, tally)
 }
 
 // returned writes what the settled answers say about the people: law 7.
@@ -376,6 +288,9 @@ func (r *Recorder) rested(ctx context.Context, tx *database.Tx, t *turn, now tim
 	for _, o := range t.outcomes {
 		if o.Verdict == sending.Deferred {
 			relay, err := r.senders.With(tx).Relay(ctx, t.line.relay.ID)
+			if errors.Is(err, database.ErrNotFound) { // removed since: it rests no more
+				return 0, nil
+			}
 			return relay.Rested(now.UnixMilli()), err
 		}
 	}
@@ -602,6 +517,3 @@ func (r *Recorder) willing(list []*delivery) []*delivery {
 	}
 	return kept
 }
-
-// Failing says since when the database takes no outcomes; the zero time when it does.
-func (r *Recorder) Failing() time.Time { return database.Time(r.failing.Load()) }

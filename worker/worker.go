@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,6 +48,7 @@ type Options struct {
 	HELO       string
 	Resolver   *address.Resolver // for the relays' names; nil: the system's
 	OnFinished func()            // a batch has ended: there is room for another
+	Drain      time.Duration     // how long open dialogues get when the process ends; 0: 25 s
 	Log        *slog.Logger
 }
 
@@ -68,6 +70,7 @@ type Worker struct {
 	server     *asynq.Server
 	log        *slog.Logger
 	onFinished func()
+	drainTime  time.Duration
 
 	draining context.Context // ends: begin no more
 	drain    context.CancelFunc
@@ -88,7 +91,7 @@ func New(o Options) *Worker {
 	w := &Worker{
 		db: o.DB, process: o.Process, campaigns: o.Campaigns, people: o.People, senders: o.Senders, signers: o.Composer.signers, pace: o.Pace, composer: o.Composer,
 		noes: o.Noes, limiter: throttle.NewLimiter(o.Redis), leases: throttle.NewLeases(o.Redis, strconv.FormatInt(o.Process.Session(), 10)),
-		log: o.Log, onFinished: o.OnFinished, polled: make(chan struct{}), leased: make(chan struct{}),
+		log: o.Log, onFinished: o.OnFinished, drainTime: cmp.Or(o.Drain, dialogueTime), polled: make(chan struct{}), leased: make(chan struct{}),
 	}
 	if w.onFinished == nil {
 		w.onFinished = func() {}
@@ -108,7 +111,7 @@ func New(o Options) *Worker {
 		StrictPriority:           true,
 		TaskCheckInterval:        100 * time.Millisecond,
 		DelayedTaskCheckInterval: time.Second,
-		ShutdownTimeout:          dialogueTime + 5*time.Second,
+		ShutdownTimeout:          w.drainTime + 5*time.Second,
 		RetryDelayFunc:           func(int, error, *asynq.Task) time.Duration { return 2 * time.Second },
 		IsFailure:                func(err error) bool { return err != nil && !errors.Is(err, asynq.ErrLeaseExpired) },
 		Logger:                   queueLog{o.Log},
@@ -173,10 +176,10 @@ func (w *Worker) Busy() (batches, connections int) {
 // that was begun is settled and all else given back.
 func (w *Worker) Close() {
 	w.drain()
-	giveUp := time.AfterFunc(dialogueTime, func() { w.recorder.abandoned.Store(true) })
+	giveUp := time.AfterFunc(w.drainTime, func() { w.recorder.abandon(); w.giveUp() })
 	defer giveUp.Stop()
 	w.server.Stop()
-	ctx, cancel := context.WithTimeout(context.Background(), dialogueTime)
+	ctx, cancel := context.WithTimeout(context.Background(), w.drainTime)
 	defer cancel()
 	w.lines.close(ctx)
 	w.server.Shutdown()

@@ -28,6 +28,9 @@ type Options struct {
 	Now func() time.Time
 	// Connections bounds the PostgreSQL pool; 0 means 20.
 	Connections int
+	// Limit is how long a statement outside, or a whole transaction, may take on
+	// PostgreSQL before its connection is cut; 0 means 2 minutes.
+	Limit time.Duration
 }
 
 // DB is one database. It is safe for concurrent use; Close it at the end.
@@ -37,7 +40,8 @@ type DB struct {
 	pool   *sqlx.DB // PostgreSQL: everything; SQLite: writing connections
 	read   *sqlx.DB // SQLite: a read-only pool; PostgreSQL: the same as pool
 	now    func() time.Time
-	writer *writer // SQLite only
+	limit  time.Duration // of what is under way on PostgreSQL
+	writer *writer       // SQLite only
 	ids    ids
 	texts  sync.Map // query with "?" → query as the engine wants it
 }
@@ -50,6 +54,9 @@ func Open(ctx context.Context, dsn string, opt Options) (*DB, error) {
 	}
 	if opt.Connections == 0 {
 		opt.Connections = 20
+	}
+	if opt.Limit == 0 {
+		opt.Limit = 2 * time.Minute
 	}
 	switch {
 	case strings.HasPrefix(dsn, "sqlite:"):
@@ -76,7 +83,9 @@ func (db *DB) Now() time.Time { return db.now() }
 // Close waits for the writes under way and closes all connections.
 func (db *DB) Close() error {
 	if db.writer != nil {
-		db.writer.close()
+		if err := db.writer.close(); err != nil {
+			return err
+		}
 	}
 	err := db.pool.Close()
 	if db.read != db.pool {
@@ -111,12 +120,24 @@ func (db *DB) rebind(query string) string {
 
 // Get reads one row into dest outside any transaction; [ErrNotFound] if there is none.
 func (db *DB) Get(ctx context.Context, dest any, query string, args ...any) error {
-	return translate(db.read.GetContext(ctx, dest, db.rebind(query), args...))
+	return db.bounded(ctx, func(ctx context.Context) error { return db.read.GetContext(ctx, dest, db.rebind(query), args...) })
 }
 
 // Select reads all rows into the slice dest outside any transaction.
 func (db *DB) Select(ctx context.Context, dest any, query string, args ...any) error {
-	return translate(db.read.SelectContext(ctx, dest, db.rebind(query), args...))
+	return db.bounded(ctx, func(ctx context.Context) error { return db.read.SelectContext(ctx, dest, db.rebind(query), args...) })
+}
+
+// bounded reads within the limit: a server that is cut off, or a proxy before
+// it that hangs, must not hold up the reader for ever.
+func (db *DB) bounded(ctx context.Context, read func(context.Context) error) error {
+	within := ctx
+	if db.engine == Postgres {
+		var cancel context.CancelFunc
+		within, cancel = context.WithTimeout(ctx, db.limit)
+		defer cancel()
+	}
+	return ended(ctx, translate(read(within)))
 }
 
 // Exec is a [DB.Write] of one statement. It returns how many rows changed.

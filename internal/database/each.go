@@ -190,7 +190,7 @@ func (tx *Tx) batch(ctx context.Context, query string, n int, row func(i int, p 
 			}
 			b.Queue(text, tx.params.append(make([]any, 0, len(tx.params.values)))...)
 		}
-		results := driverConn.(*stdlib.Conn).Conn().SendBatch(ctx, &b)
+		results := driverConn.(*stdlib.Conn).Conn().SendBatch(tx.background(ctx), &b)
 		for i := range n {
 			if err := one(results, i); err != nil {
 				_ = results.Close()

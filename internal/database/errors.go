@@ -6,8 +6,8 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"net"
-	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/mattn/go-sqlite3"
@@ -19,13 +19,17 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrConflict is a unique key that is taken.
 	ErrConflict = errors.New("already exists")
-	// ErrUnavailable is a database that cannot be written now: gone, full, read-only. Trying later may help.
+	// ErrRefused is a value or a row that the database never takes, however often it is tried.
+	ErrRefused = errors.New("refused by the database")
+	// ErrUnavailable is a database that cannot be used now: gone, full, read-only, closed to us. Trying later may help.
 	ErrUnavailable = errors.New("database unavailable")
 	// ErrStale is a lease that somebody else holds by now.
 	ErrStale = errors.New("lease lost")
 )
 
-// translate maps both engines' errors to the four above, keeping the cause.
+// translate maps both engines' errors to those above, keeping the cause. What
+// an engine says is about the row only where it is known to be: all else may
+// be over in a moment, and a row that was given up for it would be lost.
 func translate(err error) error {
 	if err == nil {
 		return nil
@@ -33,42 +37,116 @@ func translate(err error) error {
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrNotFound
 	}
-	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict) || errors.Is(err, ErrUnavailable) {
+	for _, known := range []error{ErrNotFound, ErrConflict, ErrRefused, ErrUnavailable} {
+		if errors.Is(err, known) {
+			return err
+		}
+	}
+	kind := kindOf(err)
+	if kind == nil {
 		return err
+	}
+	return fmt.Errorf("%w: %w", kind, err)
+}
+
+// kindOf is what a driver's error is; nil when it is none that we know.
+func kindOf(err error) error {
+	var connect *pgconn.ConnectError // whatever code it carries: no login, no such database, starting up
+	if errors.As(err, &connect) {
+		return unlessOver(err)
 	}
 	var lite sqlite3.Error
 	if errors.As(err, &lite) {
-		switch lite.Code {
-		case sqlite3.ErrConstraint:
-			if lite.ExtendedCode == sqlite3.ErrConstraintUnique || lite.ExtendedCode == sqlite3.ErrConstraintPrimaryKey {
-				return fmt.Errorf("%w: %w", ErrConflict, err)
-			}
-		case sqlite3.ErrFull, sqlite3.ErrIoErr, sqlite3.ErrReadonly, sqlite3.ErrCantOpen, sqlite3.ErrBusy, sqlite3.ErrLocked:
-			return fmt.Errorf("%w: %w", ErrUnavailable, err)
-		}
-		return err
+		return kindOfSQLite(lite)
 	}
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
-		switch {
-		case pg.Code == "23505": // unique_violation
-			return fmt.Errorf("%w: %w", ErrConflict, err)
-		case strings.HasPrefix(pg.Code, "08"), strings.HasPrefix(pg.Code, "53"), strings.HasPrefix(pg.Code, "57"), strings.HasPrefix(pg.Code, "58"), // connection, resources, operator, system
-			pg.Code == "55P03", pg.Code == "25P03", // lock_not_available, idle_in_transaction_session_timeout
-			pg.Code == "25006",               // read_only_sql_transaction
-			strings.HasPrefix(pg.Code, "40"): // serialization, deadlock
-			return fmt.Errorf("%w: %w", ErrUnavailable, err)
-		}
-		return err
+		return kindOfPostgres(pg.Code)
 	}
 	var netErr net.Error
-	var connectErr *pgconn.ConnectError
-	if errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) || errors.As(err, &netErr) || errors.As(err, &connectErr) ||
-		strings.Contains(err.Error(), "conn closed") || strings.Contains(err.Error(), "unexpected EOF") {
-		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-			return err
-		}
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	if errors.As(err, &netErr) || pgconn.Timeout(err) || lostConnection(err) {
+		return unlessOver(err)
+	}
+	return nil
+}
+
+// unlessOver leaves alone the error of a caller who wanted no longer; see [ended].
+func unlessOver(err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return nil
+	}
+	return ErrUnavailable
+}
+
+// ended tells a time limit of the driver's, or ours, from the end of the
+// caller's own context, which is no word about the database.
+func ended(ctx context.Context, err error) error {
+	if err == nil || errors.Is(err, ErrUnavailable) || ctx.Err() != nil {
+		return err
+	}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return fmt.Errorf("%w: no answer in time: %w", ErrUnavailable, err)
 	}
 	return err
+}
+
+func lostConnection(err error) bool {
+	for _, lost := range []error{driver.ErrBadConn, sql.ErrConnDone, pgconn.ErrConnClosed, net.ErrClosed, io.EOF, io.ErrUnexpectedEOF} {
+		if errors.Is(err, lost) {
+			return true
+		}
+	}
+	return false
+}
+
+// kindOfPostgres goes by the classes of
+// https://www.postgresql.org/docs/current/errcodes-appendix.html.
+func kindOfPostgres(code string) error {
+	if code == "23505" { // unique_violation
+		return ErrConflict
+	}
+	switch code[:min(2, len(code))] {
+	case "21", "22", "23", "54", "P0": // cardinality, data, integrity, program limit (a row too large for its index), a trigger's no
+		return ErrRefused
+	}
+	return ErrUnavailable
+}
+
+// kindOfSQLite goes by https://sqlite.org/rescode.html, and says what to do.
+func kindOfSQLite(err sqlite3.Error) error {
+	switch err.Code {
+	case sqlite3.ErrConstraint:
+		if err.ExtendedCode == sqlite3.ErrConstraintUnique || err.ExtendedCode == sqlite3.ErrConstraintPrimaryKey {
+			return ErrConflict
+		}
+		return ErrRefused
+	case sqlite3.ErrTooBig, sqlite3.ErrMismatch, sqlite3.ErrRange:
+		return ErrRefused
+	}
+	if err.Code == sqlite3.ErrError { // of the SQL itself: nothing that passes
+		return nil
+	}
+	if remedy := remedyOf(err.Code); remedy != "" {
+		return fmt.Errorf("%w (%s)", ErrUnavailable, remedy)
+	}
+	return ErrUnavailable
+}
+
+// remedyOf says what a person can do about a file that cannot be written.
+func remedyOf(code sqlite3.ErrNo) string {
+	switch code {
+	case sqlite3.ErrBusy, sqlite3.ErrLocked:
+		return "another program holds the file: close it; fuser FILE names it, and a backup needs no lock with sqlite3 FILE '.backup COPY'"
+	case sqlite3.ErrFull:
+		return "its disk is full: make room"
+	case sqlite3.ErrReadonly, sqlite3.ErrPerm:
+		return "the file or its folder may not be written: check owner, mode and mount"
+	case sqlite3.ErrCantOpen:
+		return "the file cannot be opened: check that its folder is there and may be written, and how many files may be open"
+	case sqlite3.ErrIoErr:
+		return "its disk gives errors: see the system's log"
+	case sqlite3.ErrCorrupt, sqlite3.ErrNotADB:
+		return "the file is damaged: stop facteur, keep a copy, and restore a backup"
+	}
+	return ""
 }

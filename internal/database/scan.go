@@ -15,12 +15,16 @@ import (
 // places that read one for each message: it puts each row into dest, pointers
 // to integers, texts and booleans, and calls each.
 func (db *DB) Scan(ctx context.Context, query string, args []any, dest []any, each func()) error {
+	return db.bounded(ctx, func(ctx context.Context) error { return db.scan(ctx, query, args, dest, each) })
+}
+
+func (db *DB) scan(ctx context.Context, query string, args []any, dest []any, each func()) error {
 	conn, err := db.read.Connx(ctx)
 	if err != nil {
-		return translate(err)
+		return err
 	}
 	defer func() { _ = conn.Close() }()
-	return translate(conn.Raw(func(driverConn any) error {
+	return conn.Raw(func(driverConn any) error {
 		if db.engine == SQLite {
 			return scanSQLite(ctx, driverConn.(*sqlite3.SQLiteConn), query, args, dest, each)
 		}
@@ -36,7 +40,7 @@ func (db *DB) Scan(ctx context.Context, query string, args []any, dest []any, ea
 			each()
 		}
 		return rows.Err()
-	}))
+	})
 }
 
 func scanSQLite(ctx context.Context, conn *sqlite3.SQLiteConn, query string, args, dest []any, each func()) (err error) {

@@ -23,14 +23,10 @@ const maxPrepared = 256
 // DB is the database of this transaction, for ids and the clock.
 func (tx *Tx) DB() *DB { return tx.db }
 
-// background is the context of statements on SQLite: a cancellable one costs
-// a goroutine a statement in the driver, and a local write ends soon anyway.
-func (tx *Tx) background(ctx context.Context) context.Context {
-	if tx.db.engine == SQLite {
-		return context.WithoutCancel(ctx)
-	}
-	return ctx
-}
+// background is the context of statements: one that can be cancelled costs a
+// goroutine a statement in both drivers. On SQLite a local write ends soon; on
+// PostgreSQL the transaction as a whole ends with the context given to Write.
+func (tx *Tx) background(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }
 
 // stmt is the prepared form of query on the writer's connection, or nil where the driver keeps them itself.
 func (tx *Tx) stmt(ctx context.Context, query string) (*sqlx.Stmt, error) {
@@ -171,6 +167,6 @@ func (tx *Tx) insert(ctx context.Context, query string, args []any) error {
 			return scanSQLite(ctx, driverConn.(*sqlite3.SQLiteConn), query, args, nil, func() {})
 		}))
 	}
-	_, err := tx.conn.ExecContext(ctx, tx.db.rebind(query), args...)
+	_, err := tx.conn.ExecContext(tx.background(ctx), tx.db.rebind(query), args...)
 	return translate(err)
 }

@@ -5,16 +5,25 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"net"
 	"runtime"
+	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 
+	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/jmoiron/sqlx"
 	"github.com/mattn/go-sqlite3"
 )
 
 // Write runs change in one transaction and returns when it is durable, or
-// with change's error when it was rolled back. [ErrUnavailable] may leave it
-// unknown whether the commit happened, so a change must be safe to try again.
+// with change's error when it was rolled back. [ErrUnavailable], or the end of
+// ctx, may leave it unknown whether the commit happened, so a change must be
+// safe to try again.
+//
+// ctx bounds the transaction as a whole, whatever its statements are given. On
+// SQLite a change whose turn has come is run to its end.
 //
 // change may run on another goroutine and must not call Write itself.
 func (db *DB) Write(ctx context.Context, change func(*Tx) error) error {
@@ -22,15 +31,35 @@ func (db *DB) Write(ctx context.Context, change func(*Tx) error) error {
 		return err
 	}
 	if db.writer != nil {
-		return db.writer.do(change)
+		return db.writer.do(ctx, change)
 	}
+	return ended(ctx, db.transact(ctx, change))
+}
+
+// transact is one change on a connection of its own, which is cut when ctx
+// ends or the limit is over: no answer may be waited for without end.
+func (db *DB) transact(ctx context.Context, change func(*Tx) error) error {
+	ctx, cancel := context.WithTimeout(ctx, db.limit)
+	defer cancel()
 	conn, err := db.pool.Connx(ctx)
 	if err != nil {
 		return translate(err)
 	}
 	defer func() { _ = conn.Close() }()
 	tx := &Tx{db: db, conn: conn}
-	return tx.run(ctx, []*job{{change: change}})
+	keep, err := tx.cutWith(ctx)
+	if err != nil {
+		return translate(err)
+	}
+	j := &job{change: change}
+	sound := tx.run(ctx, []*job{j})
+	if !keep() || !sound {
+		tx.discard()
+	}
+	if j.err != nil && ctx.Err() != nil {
+		return fmt.Errorf("%w: %w", ctx.Err(), j.err)
+	}
+	return j.err
 }
 
 // job is one waiting change and its answer.
@@ -38,6 +67,7 @@ type job struct {
 	change func(*Tx) error
 	err    error
 	done   chan struct{}
+	began  atomic.Bool // or was withdrawn: who sets it, decides
 }
 
 // writer gathers the changes of all goroutines into commits: one durable
@@ -58,12 +88,23 @@ func newWriter(db *DB) *writer {
 	return w
 }
 
-func (w *writer) do(change func(*Tx) error) error {
+func (w *writer) do(ctx context.Context, change func(*Tx) error) error {
 	j := &job{change: change, done: make(chan struct{})}
 	select {
 	case w.jobs <- j:
+	case <-ctx.Done():
+		return ctx.Err()
 	case <-w.stop:
 		return fmt.Errorf("%w: closed", ErrUnavailable)
+	}
+	select {
+	case <-j.done:
+		return j.err
+	case <-ctx.Done():
+		if j.began.CompareAndSwap(false, true) {
+			return ctx.Err() // it waited behind a disk that does not answer
+		}
+	case <-w.stopped:
 	}
 	select {
 	case <-j.done:
@@ -78,10 +119,21 @@ func (w *writer) do(change func(*Tx) error) error {
 	}
 }
 
-func (w *writer) close() {
+// closeTime is how long a close waits for a disk.
+const closeTime = 10 * time.Second
+
+func (w *writer) close() error {
 	w.once.Do(func() { close(w.stop) })
-	<-w.stopped
-	<-w.checkpointed
+	late := time.NewTimer(closeTime)
+	defer late.Stop()
+	for _, ended := range []chan struct{}{w.stopped, w.checkpointed} {
+		select {
+		case <-ended:
+		case <-late.C:
+			return fmt.Errorf("%w: the disk has not answered for %s, and what was being written is not known", ErrUnavailable, closeTime)
+		}
+	}
+	return nil
 }
 
 func (w *writer) run() {
@@ -122,7 +174,9 @@ func (w *writer) run() {
 				continue
 			}
 		}
-		if err := tx.run(ctx, group); errors.Is(err, driver.ErrBadConn) {
+		group = slices.DeleteFunc(group, func(j *job) bool { return !j.began.CompareAndSwap(false, true) }) // withdrawn
+		if len(group) > 0 && !tx.run(ctx, group) {
+			tx.discard()
 			_ = tx.conn.Close()
 			tx = nil
 		}
@@ -153,45 +207,86 @@ func answer(group []*job, err error) {
 	}
 }
 
-// run executes the jobs in one transaction, each behind a savepoint when
-// they are several, and leaves each one's outcome in its err.
-func (tx *Tx) run(ctx context.Context, group []*job) error {
-	begin := `BEGIN`
-	if tx.db.engine == SQLite {
-		begin = `BEGIN IMMEDIATE`
-	}
-	if err := tx.exec(ctx, begin); err != nil {
-		return fail(group, err)
+// run executes the jobs in one transaction, each behind a savepoint when they
+// are several, and leaves each one's outcome in its err. It tells whether the
+// connection is sound: out of any transaction, and open.
+func (tx *Tx) run(ctx context.Context, group []*job) (sound bool) {
+	if err := tx.begin(ctx); err != nil {
+		fail(group, err)
+		return tx.idle()
 	}
 	alive := 0
 	for _, j := range group {
 		var ended bool
 		if j.err, ended = tx.one(ctx, j.change, len(group) > 1); ended {
-			_ = tx.exec(ctx, `ROLLBACK`)
-			return fail(group, fmt.Errorf("%w: the transaction was rolled back: %w", ErrUnavailable, j.err))
+			fail(group, fmt.Errorf("%w: the transaction was rolled back: %w", ErrUnavailable, j.err))
+			return tx.rollback(ctx)
 		}
 		if j.err == nil {
 			alive++
 		}
 	}
 	if alive == 0 {
-		if err := tx.exec(ctx, `ROLLBACK`); err != nil {
-			return tx.discard(err)
-		}
-		return group[0].err
+		return tx.rollback(ctx)
 	}
-	if err := tx.exec(ctx, `COMMIT`); err != nil {
+	if err := tx.commit(ctx); err != nil {
 		for _, j := range group {
 			if j.err == nil {
 				j.err = err
 			}
 		}
-		if rollback := tx.exec(ctx, `ROLLBACK`); rollback != nil && tx.db.engine == Postgres {
-			return tx.discard(err)
+		return tx.rollback(ctx)
+	}
+	return true
+}
+
+// begin names the isolation level: above READ COMMITTED, which a role or a
+// database may have by default, law 3 would not hold, as who waits for the gate
+// would go on to read what was true before. That a database is read-only by
+// default is left: so it is frozen while it moves elsewhere.
+func (tx *Tx) begin(ctx context.Context) error {
+	if tx.db.engine == SQLite {
+		return tx.exec(ctx, `BEGIN IMMEDIATE`)
+	}
+	return tx.exec(ctx, `BEGIN ISOLATION LEVEL READ COMMITTED`)
+}
+
+// commit fails where PostgreSQL says ROLLBACK to a COMMIT without calling it an
+// error: a statement had failed, and the change went on as if it had not.
+func (tx *Tx) commit(ctx context.Context) error {
+	if tx.db.engine == SQLite {
+		return tx.exec(ctx, `COMMIT`)
+	}
+	return translate(tx.conn.Raw(func(driverConn any) error {
+		tag, err := driverConn.(*stdlib.Conn).Conn().Exec(tx.background(ctx), `COMMIT`)
+		if err == nil && tag.String() != "COMMIT" {
+			err = errors.New("nothing was written: a statement of the transaction had failed")
 		}
 		return err
+	}))
+}
+
+// rollback ends what may have ended by itself, and tells whether the
+// connection is sound.
+func (tx *Tx) rollback(ctx context.Context) bool {
+	if !tx.idle() {
+		_ = tx.exec(ctx, `ROLLBACK`) // idle tells
 	}
-	return nil
+	return tx.idle()
+}
+
+// idle tells whether the connection is open and in no transaction.
+func (tx *Tx) idle() (idle bool) {
+	err := tx.conn.Raw(func(driverConn any) error {
+		switch c := driverConn.(type) {
+		case *sqlite3.SQLiteConn:
+			idle = c.AutoCommit()
+		case *stdlib.Conn:
+			idle = !c.Conn().IsClosed() && c.Conn().PgConn().TxStatus() == 'I'
+		}
+		return nil
+	})
+	return err == nil && idle
 }
 
 // one runs a change; behind a savepoint if others share the transaction. A
@@ -224,15 +319,27 @@ func (tx *Tx) one(ctx context.Context, change func(*Tx) error, shared bool) (err
 	return change(tx), false
 }
 
-// discard drops a connection whose transaction state is unknown.
-func (tx *Tx) discard(err error) error {
-	_ = tx.conn.Raw(func(any) error { return driver.ErrBadConn })
-	return errors.Join(driver.ErrBadConn, err)
+// cutWith lets the end of ctx cut the connection, in the middle of whatever it
+// waits for. keep calls that off; false: too late.
+func (tx *Tx) cutWith(ctx context.Context) (keep func() bool, err error) {
+	var socket net.Conn
+	err = tx.conn.Raw(func(driverConn any) error {
+		socket = driverConn.(*stdlib.Conn).Conn().PgConn().Conn()
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return context.AfterFunc(ctx, func() { _ = socket.Close() }), nil
 }
 
-func fail(group []*job, err error) error {
+// discard drops a connection whose state is unknown.
+func (tx *Tx) discard() {
+	_ = tx.conn.Raw(func(any) error { return driver.ErrBadConn })
+}
+
+func fail(group []*job, err error) {
 	for _, j := range group {
 		j.err = err
 	}
-	return err
 }
