@@ -72,7 +72,7 @@ func limitDrill(ctx context.Context, o options, binary, dir string) error {
 		for _, l := range limits {
 			for _, scope := range []string{"default", "all"} {
 				for _, d := range disturbances {
-					if scope == "all" && d.name != "nothing" || !strings.Contains(l.name, o.only) {
+					if scope == "all" && d.name != "nothing" || !o.wants(l.name) {
 						continue
 					}
 					n++
@@ -99,21 +99,25 @@ func limitOne(ctx context.Context, o options, engine string, l limit, scope stri
 	defer cancel()
 	const connections = 20
 	lasts := o.pause
-	s := &stage{options: o, ctx: ctx, people: 200 + int(float64(l.most)/l.window.Seconds()*(3*lasts.Seconds()+150))}
+	s := &stage{options: o, ctx: ctx, dir: dir, data: dir, people: 200 + int(float64(l.most)/l.window.Seconds()*(3*lasts.Seconds()+150))}
 	s.connections = connections
 	defer s.clear()
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", false, err
 	}
 	log := filepath.Join(dir, "deliveries")
-	if s.box, err = sandbox.Start(sandbox.Options{PlainNames: true, LogFile: log}); err != nil {
+	if err := s.listen(sandbox.Options{PlainNames: true, LogFile: log}); err != nil {
 		return "", false, err
 	}
 	processes, roles := 1, []string(nil)
 	if engine == "postgres" {
 		processes, roles = 4, []string{"api,scheduler,worker", "worker", "worker", "worker"}
 	}
-	if err := s.start(engine, binary, dir, drill{roles: roles, domain: "gmail.com"}); err != nil {
+	s.drill = drill{roles: roles, domain: "gmail.com"}
+	if err := s.start(engine, binary); err != nil {
+		return "", false, err
+	}
+	if _, err := s.api.ImportCSV(ctx, s.setup.List, s.csv()); err != nil {
 		return "", false, err
 	}
 	if err := s.api.Call(ctx, "PUT", "/throttles/"+scope, l.body, nil); err != nil {
@@ -122,7 +126,7 @@ func limitOne(ctx context.Context, o options, engine string, l limit, scope stri
 	if s.campaign, err = s.api.Launch(ctx, s.setup, letterHTML, ""); err != nil {
 		return "", false, err
 	}
-	if err := s.arrived(int64(min(20, l.most))); err != nil {
+	if err := s.arrived(min(20, l.most)); err != nil {
 		return "", false, err
 	}
 	s.sleep(lasts/3, lasts/3)
@@ -139,7 +143,7 @@ func limitOne(ctx context.Context, o options, engine string, l limit, scope stri
 	if err := s.api.Call(ctx, "POST", "/campaigns/"+s.campaign+"/cancel", map[string]any{"reason": "enough"}, nil); err != nil {
 		return "", false, err
 	}
-	at, err := arrivals(log, end)
+	at, err := arrivalTimes(log, end)
 	if err != nil {
 		return "", false, err
 	}
@@ -154,8 +158,8 @@ func limitOne(ctx context.Context, o options, engine string, l limit, scope stri
 	return fmt.Sprintf("| %s | %s | %d | %s | %d | %d | %d | %.1f%% |", l.name, scope, processes, d.name, len(at), most, bound, 100*used), good, nil
 }
 
-// arrivals are the times at which mails were there, in order.
-func arrivals(log string, until time.Time) ([]time.Time, error) {
+// arrivalTimes are the times at which mails were there, in order.
+func arrivalTimes(log string, until time.Time) ([]time.Time, error) {
 	f, err := os.Open(log)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
-// Command drill breaks a running campaign on purpose, in the ways operators
-// fear, and counts what arrived: nobody may be lost, and nobody gets it twice
-// but those whose message was under way at the moment, each listed as doubted.
+// Command drill breaks a running installation on purpose, in the ways operators
+// fear, and counts what arrived: nobody may be lost, nobody gets a mail twice
+// but those whose message was under way at the moment, each listed as doubted,
+// and nobody who has said no gets one.
 //
 // Run it through make drill, which starts the servers it needs.
 package main
@@ -14,6 +15,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -27,20 +29,39 @@ type options struct {
 	engines     string
 	only        string
 	keep        bool
+	short       bool
+	list        bool
 	limits      bool
-	pause       time.Duration // how long things are stopped or suspended
+	beside      int           // drills at the same time
+	pause       time.Duration // how long things are stopped, away or slow
 }
 
 func main() {
 	var o options
-	flag.IntVar(&o.recipients, "recipients", 100_000, "people in the kill drill; the others take a fifth")
+	flag.IntVar(&o.recipients, "recipients", 100_000, "people in the kill drills; the others take a fifth")
 	flag.IntVar(&o.connections, "connections", 50, "connections to the relay")
 	flag.StringVar(&o.engines, "engines", "sqlite,postgres", "which to drill")
-	flag.StringVar(&o.only, "only", "", "run only the drills, or limits, whose name contains this")
-	flag.DurationVar(&o.pause, "pause", 30*time.Second, "how long servers are stopped; processes are suspended twice as long")
+	flag.StringVar(&o.only, "only", "", "run only the drills, or limits, whose name contains this, or one of several with commas between them")
+	flag.DurationVar(&o.pause, "pause", 30*time.Second, "how long things are stopped, away or slow")
+	flag.IntVar(&o.beside, "beside", 1, "drills at the same time")
+	flag.BoolVar(&o.short, "short", false, "10,000 people, pauses of 8 s, four drills at the same time, unless said otherwise")
+	flag.BoolVar(&o.list, "list", false, "only name the drills")
 	flag.BoolVar(&o.keep, "keep", false, "keep the folder with databases and logs")
 	flag.BoolVar(&o.limits, "limits", false, "hold limits against what arrives, instead of the drills")
 	flag.Parse()
+	if o.short {
+		given := map[string]bool{}
+		flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
+		if !given["recipients"] {
+			o.recipients = 10_000
+		}
+		if !given["pause"] {
+			o.pause = 8 * time.Second
+		}
+		if !given["beside"] {
+			o.beside = 4
+		}
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, o); err != nil {
@@ -50,6 +71,12 @@ func main() {
 }
 
 func run(ctx context.Context, o options) error {
+	if o.list {
+		for _, d := range drills(o) {
+			fmt.Println(d.name)
+		}
+		return nil
+	}
 	dir, err := os.MkdirTemp("", "facteur-drill-")
 	if err != nil {
 		return err
@@ -70,31 +97,57 @@ func run(ctx context.Context, o options) error {
 		}
 		return refusalDrill(ctx, o, binary, dir)
 	}
-	fmt.Println("lost: neither arrived nor held. extra: arrived twice. bound: open connections at the events. listed: the extras that GET …/deliveries?doubted=true names.")
-	fmt.Println("held: uncertain at the end, in doubt twice or on a relay that swallows answers; a person lets them go with resend-failed.")
-	fmt.Println()
-	fmt.Println("| drill | engine | people | events | sent | lost | extra | bound | doubted | listed | held | books | seconds |")
-	fmt.Println("|---|---|---|---|---|---|---|---|---|---|---|---|---|")
+	return playAll(ctx, o, binary, dir)
+}
+
+// wants tells whether something is to be run.
+func (o options) wants(name string) bool {
+	for part := range strings.SplitSeq(o.only, ",") {
+		if strings.Contains(name, part) {
+			return true
+		}
+	}
+	return false
+}
+
+// playAll plays the table, some drills beside each other, and prints it as it
+// goes. A drill that fails does not keep the others from being played.
+func playAll(ctx context.Context, o options, binary, dir string) error {
+	fmt.Println(legend)
+	var mu sync.Mutex
 	var bad []string
+	var all sync.WaitGroup
+	room := make(chan struct{}, max(1, o.beside))
 	n := 0
 	for engine := range strings.SplitSeq(o.engines, ",") {
-		for _, d := range drills {
-			if !strings.Contains(d.name, o.only) || (d.engine != "" && d.engine != engine) {
+		for _, d := range drills(o) {
+			if !o.wants(d.name) || (d.engine != "" && d.engine != engine) {
 				continue
 			}
 			n++
-			r, err := drillOne(ctx, o, d, engine, binary, fmt.Sprintf("%s/%02d", dir, n))
-			if err != nil {
-				return fmt.Errorf("%s on %s: %w", d.name, engine, err)
-			}
-			fmt.Println(r)
-			if !r.good() {
-				bad = append(bad, d.name+" on "+engine)
-			}
+			at := fmt.Sprintf("%s/%02d", dir, n)
+			room <- struct{}{}
+			all.Go(func() {
+				r := drillOne(ctx, o, d, engine, binary, at)
+				<-room
+				mu.Lock()
+				defer mu.Unlock()
+				fmt.Println(r)
+				if len(r.faults) > 0 {
+					bad = append(bad, d.name+" on "+engine)
+				}
+			})
 		}
 	}
+	all.Wait()
+	if n == 0 {
+		return fmt.Errorf("no drill is named %q: see -list", o.only)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	if len(bad) > 0 {
-		return errors.New("failed: " + strings.Join(bad, ", "))
+		return errors.New("failed: " + strings.Join(bad, "; "))
 	}
 	return nil
 }

@@ -46,16 +46,20 @@ func refusalDrill(ctx context.Context, o options, binary, dir string) error {
 func refusalOne(ctx context.Context, o options, engine string, with bool, binary, dir string) (rate float64, refused int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
-	s := &stage{options: o, ctx: ctx, people: max(3000, o.recipients/5)}
+	s := &stage{options: o, ctx: ctx, dir: dir, data: dir, people: max(3000, o.recipients/5), drill: drill{domain: "yahoo.com,example.org,orange.fr"}}
 	defer s.clear()
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return 0, 0, err
 	}
 	log := filepath.Join(dir, "deliveries")
-	if s.box, err = sandbox.Start(sandbox.Options{Latency: 5 * time.Millisecond, PlainNames: true, LogFile: log, Rules: []sandbox.Rule{{Match: "gmail.com", Fraction: 1, Action: "rate"}}}); err != nil {
+	rule := sandbox.Rule{Match: "gmail.com", Fraction: 1, Action: "rate"}
+	if err := s.listen(sandbox.Options{Latency: 5 * time.Millisecond, PlainNames: true, LogFile: log, Rules: []sandbox.Rule{rule}}); err != nil {
 		return 0, 0, err
 	}
-	if err := s.start(engine, binary, dir, drill{domain: "yahoo.com,example.org,orange.fr"}); err != nil {
+	if err := s.start(engine, binary); err != nil {
+		return 0, 0, err
+	}
+	if _, err := s.api.ImportCSV(ctx, s.setup.List, s.csv()); err != nil {
 		return 0, 0, err
 	}
 	if with {
@@ -66,10 +70,10 @@ func refusalOne(ctx context.Context, o options, engine string, with bool, binary
 	if _, err := s.api.Launch(ctx, s.setup, letterHTML, ""); err != nil {
 		return 0, 0, err
 	}
-	if err := s.arrived(int64(s.people)); err != nil {
+	if err := s.arrived(s.people); err != nil {
 		return 0, 0, err
 	}
-	at, err := arrivals(log, time.Now())
+	at, err := arrivalTimes(log, time.Now())
 	if err != nil {
 		return 0, 0, err
 	}

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -16,146 +17,265 @@ import (
 	"facteur/sending/sandbox"
 )
 
-// stage is what a drill plays on: the sandbox, the servers, and one or two
+// stage is what a drill plays on: the sandbox, the servers, and one or more
 // processes with a campaign under way.
 type stage struct {
 	options
-	ctx      context.Context
+	drill
+	ctx  context.Context
+	dir  string
+	data string // folder of the processes' data
+	log  string // the sandbox's, of arrivals
+
 	box      *sandbox.Server
 	cluster  *rig.Cluster // on PostgreSQL
 	postgres *services.Postgres
 	redis    *services.Redis
+	also     []interface{ Stop() error } // servers that a drill has added
 	procs    []*rig.Process
 	api      *rig.API
 	setup    rig.Setup
-	campaign string
-	people   int
-	events   int
-	bound    int // extras that the events may cause
-	maxOpen  int
-	workers  int
+	resolver *rig.Names
+	clock    rig.Clock
+	drive    *rig.Disk
 	mounted  string // a file system of this drill's own
+
+	people   int
+	campaign string
+	launched time.Time
+	company  *companion // nil when the drill is alone
+	workers  int
+	maxOpen  int
+
+	events int
+	bound  int    // extras that the events may cause
+	grace  []span // in which what had begun may arrive late
+	notes  []string
+	faults []string
 }
 
-// result is a drill's line in the table.
-type result struct {
-	name, engine                 string
-	people, events               int
-	sent, lost, extra            int64
-	bound, doubted, listed, held int64
-	balanced, ended              bool
-	seconds                      float64
-	note                         string
-}
+// span is from one moment to another.
+type span struct{ from, to time.Time }
 
-func (r result) good() bool {
-	return r.lost == 0 && r.extra <= r.bound && r.listed == r.extra && r.balanced && r.ended
-}
-
-func (r result) String() string {
-	books := "balanced"
-	if !r.balanced {
-		books = "OFF"
-	}
-	if !r.ended {
-		books += ", not ended"
-	}
-	return fmt.Sprintf("| %s | %s | %d | %d | %d | %d | %d | %d | %d | %d | %d | %s | %.0f |%s", r.name, r.engine, r.people, r.events, r.sent, r.lost, r.extra, r.bound, r.doubted, r.listed, r.held, books, r.seconds, r.note)
-}
+func (s span) holds(t time.Time) bool { return !t.Before(s.from) && !t.After(s.to) }
 
 // drillOne sets the stage, plays the drill while the campaign runs, waits for its end and counts.
-func drillOne(ctx context.Context, o options, d drill, engine, binary, dir string) (r result, err error) {
+func drillOne(ctx context.Context, o options, d drill, engine, binary, dir string) (r result) {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Minute)
 	defer cancel()
-	s := &stage{options: o, ctx: ctx, people: o.recipients}
+	s := &stage{options: o, drill: d, ctx: ctx, dir: dir, data: dir, log: filepath.Join(dir, "arrivals"), people: o.recipients}
 	if !d.full {
 		s.people = max(1000, o.recipients/5)
 	}
+	r = result{name: d.name, engine: engine}
 	defer s.clear()
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return r, err
-	}
-	if s.box, err = sandbox.Start(sandbox.Options{Latency: d.latency, PlainNames: true}); err != nil {
-		return r, err
-	}
-	if err := s.start(engine, binary, dir, d); err != nil {
-		return r, err
-	}
 	begin := time.Now()
-	if s.campaign, err = s.api.Launch(ctx, s.setup, letterHTML, ""); err != nil {
-		return r, err
+	for _, step := range []struct {
+		what string
+		do   func(*result) error
+	}{
+		{"set up", func(*result) error { return s.open(engine, binary) }},
+		{"play", func(*result) error { begin = time.Now(); return s.play() }},
+		{"await the end", s.awaitEnd},
+		{"count", func(r *result) error { r.seconds = time.Since(begin).Seconds(); return s.count(r) }},
+	} {
+		if err := step.do(&r); err != nil {
+			r.fault("%s: %v", step.what, err)
+			return r
+		}
 	}
-	if err := d.play(s); err != nil {
-		return r, err
+	return r
+}
+
+// open brings everything up to the moment before the launch.
+func (s *stage) open(engine, binary string) (err error) {
+	if err := os.MkdirAll(s.dir, 0o755); err != nil {
+		return err
 	}
-	r = result{name: d.name, engine: engine, people: s.people, events: s.events, bound: int64(s.bound)}
-	if err := s.awaitEnd(&r, d.patience); err != nil {
-		return r, err
+	lasts := s.lasts
+	if lasts == 0 {
+		lasts = 20 * time.Second
 	}
-	r.seconds = time.Since(begin).Seconds()
-	return r, s.count(&r)
+	latency := min(lasts*time.Duration(s.connections)/time.Duration(s.people), 500*time.Millisecond)
+	if err := s.listen(sandbox.Options{Latency: latency, PlainNames: true, LogFile: s.log, Keep: leavers}); err != nil {
+		return err
+	}
+	if err := s.start(engine, binary); err != nil {
+		return err
+	}
+	if !s.alone {
+		return s.invite()
+	}
+	_, err = s.api.ImportCSV(s.ctx, s.setup.List, s.csv())
+	return err
+}
+
+func (s *stage) listen(o sandbox.Options) (err error) {
+	s.box, err = sandbox.Start(o)
+	return err
+}
+
+// play launches, and breaks things beside whatever else goes on.
+func (s *stage) play() error {
+	launch := s.launch
+	if launch == nil {
+		launch = func(s *stage) (err error) {
+			s.campaign, err = s.api.Launch(s.ctx, s.setup, letterHTML, "")
+			return err
+		}
+	}
+	s.launched = time.Now()
+	if s.company != nil {
+		s.company.start()
+		defer s.company.halt()
+	}
+	if err := launch(s); err != nil {
+		return fmt.Errorf("launch: %w", err)
+	}
+	if s.company != nil {
+		s.company.follow(s.campaign)
+	}
+	if err := s.drill.play(s); err != nil {
+		return err
+	}
+	if s.company != nil {
+		s.company.halt()
+		return s.company.finish()
+	}
+	return nil
+}
+
+// draft makes the campaign without launching it.
+func (s *stage) draft() (err error) {
+	s.campaign, err = s.api.Draft(s.ctx, s.setup, letterHTML, "")
+	return err
 }
 
 const letterHTML = `<html><body><h1>Bonjour {{ name }}</h1><p>Offer {{ attributes.offer }} in {{ attributes.city | default: "your town" }}.</p><p><a href="{{ unsubscribe_url }}">Leave</a></p></body></html>`
 
-// start brings up servers and processes and loads the list.
-func (s *stage) start(engine, binary, dir string, d drill) (err error) {
-	env := append([]string{"FACTEUR_SECRET_KEY=a-secret-of-the-drill-012345", "FACTEUR_RETRY_FIRST=1s", "FACTEUR_RETRY_MOST=5s"}, d.env...)
-	data := dir
-	if d.folder != nil {
-		if data, err = d.folder(s, dir); err != nil {
+// start brings up servers and processes, and sets up what a campaign needs.
+func (s *stage) start(engine, binary string) (err error) {
+	env, err := s.surroundings()
+	if err != nil {
+		return err
+	}
+	if s.disk != nil {
+		if err := s.disk(s); err != nil {
 			return err
 		}
 	}
 	if engine == "postgres" {
-		roles := []string{"api,scheduler,worker", "scheduler,worker"}
-		if d.apart {
-			roles = nil
-		}
-		if d.roles != nil {
-			roles = d.roles
-		}
-		if s.cluster, err = rig.StartCluster(s.ctx, binary, data, env, roles...); err != nil {
-			return err
-		}
-		s.postgres, s.redis, s.procs = s.cluster.Postgres, s.cluster.Redis, s.cluster.Processes
+		err = s.gather(binary, env)
 	} else {
-		p, err := rig.New(binary, data+"/data", env, "")
-		if err != nil {
-			return err
-		}
-		p.Log = dir + "/log"
-		if err := p.Start(s.ctx); err != nil {
-			return err
-		}
-		s.procs = append(s.procs, p)
+		err = s.alonePlease(binary, env)
 	}
+	if err != nil {
+		return err
+	}
+	s.api = s.procs[0].API()
+	if s.drill.before != nil {
+		if err := s.drill.before(s); err != nil {
+			return err
+		}
+	}
+	if s.cluster != nil {
+		err = s.cluster.Start(s.ctx)
+	} else {
+		err = s.procs[0].Start(s.ctx)
+	}
+	if err != nil {
+		return err
+	}
+	return s.furnish()
+}
+
+// surroundings are the settings of the processes, and what these name.
+func (s *stage) surroundings() (env []string, err error) {
+	env = []string{
+		"FACTEUR_SECRET_KEY=a-secret-of-the-drill-012345", "FACTEUR_RETRY_FIRST=1s", "FACTEUR_RETRY_MOST=5s", "FACTEUR_SIGNUP_LIMITS=address=100/1h",
+		"FACTEUR_INVITATION_RATE=100000", "FACTEUR_ALARM_TO=" + alarms,
+	}
+	env = append(env, s.env...)
+	if s.slow {
+		if s.drive, err = rig.NewDisk(s.ctx, s.dir); err != nil {
+			return nil, err
+		}
+	}
+	if s.off {
+		s.clock = rig.Clock{File: filepath.Join(s.dir, "clock")}
+		env = append(env, s.clock.Env()...)
+	}
+	if s.names {
+		if s.resolver, err = rig.StartNames(); err != nil {
+			return nil, err
+		}
+		env = append(env, "FACTEUR_DNS="+s.resolver.Addr())
+	}
+	return env, nil
+}
+
+// gather makes the cluster of PostgreSQL.
+func (s *stage) gather(binary string, env []string) (err error) {
+	o := rig.ClusterOptions{Binary: binary, Dir: s.data, Env: env, Roles: s.roles, Linked: s.linked}
+	if len(o.Roles) == 0 && !s.apart {
+		o.Roles = []string{"api,scheduler,worker", "scheduler,worker"}
+	}
+	if s.drive != nil {
+		o.Postgres.Env = s.drive.Env()
+	}
+	if s.cluster, err = rig.NewCluster(s.ctx, o); err != nil {
+		return err
+	}
+	s.postgres, s.redis, s.procs = s.cluster.Postgres, s.cluster.Redis, s.cluster.Processes
+	return nil
+}
+
+// alonePlease makes the one process of SQLite.
+func (s *stage) alonePlease(binary string, env []string) error {
+	if s.drive != nil {
+		env = append(env, s.drive.Env()...)
+	}
+	p, err := rig.New(binary, s.data+"/data", env, "")
+	if err != nil {
+		return err
+	}
+	p.Log = s.dir + "/log"
+	s.procs = []*rig.Process{p}
+	return nil
+}
+
+// furnish makes the list, the relay and the sender.
+func (s *stage) furnish() error {
 	for _, p := range s.procs {
-		if p.Roles == "" || strings.Contains(p.Roles, "worker") {
+		if works(p) {
 			s.workers++
 		}
 	}
-	s.api = s.procs[0].API()
 	host, port, err := net.SplitHostPort(s.box.Addr())
 	if err != nil {
 		return err
 	}
+	if s.names {
+		host = "relay.drill.test"
+	}
 	n, _ := strconv.Atoi(port)
-	s.maxOpen = s.connections
-	if s.setup, err = s.api.SetUp(s.ctx, host, n, max(1, s.connections/s.workers)); err != nil {
-		return err
-	}
-	people := rig.CSV(s.people)
-	if d.domain != "" {
-		people = rig.CSVAt(s.people, strings.Split(d.domain, ",")...)
-	}
-	_, err = s.api.ImportCSV(s.ctx, s.setup.List, people)
+	each := max(1, s.connections/s.workers)
+	s.maxOpen = each * s.workers
+	s.setup, err = s.api.SetUp(s.ctx, host, n, each)
 	return err
 }
 
+func works(p *rig.Process) bool { return p.Roles == "" || strings.Contains(p.Roles, "worker") }
+
 func (s *stage) clear() {
+	if s.company != nil {
+		s.company.halt()
+	}
 	for _, p := range s.procs {
-		_ = p.Kill()
+		_ = p.Signal(syscall.SIGCONT) // one that was never started has nothing to clear
+		if p.Running() {
+			_ = p.Kill()
+		}
 	}
 	if s.mounted != "" {
 		_ = syscall.Unmount(s.mounted, 0)
@@ -163,19 +283,57 @@ func (s *stage) clear() {
 	if s.box != nil {
 		_ = s.box.Close()
 	}
-	if s.redis != nil {
-		_ = s.redis.Stop()
+	if s.resolver != nil {
+		_ = s.resolver.Stop()
 	}
-	if s.postgres != nil {
-		_ = s.postgres.Stop()
+	for _, server := range s.also {
+		_ = server.Stop()
+	}
+	if s.cluster != nil {
+		_ = s.cluster.Stop()
 	}
 }
 
-// event notes a break that may leave up to n messages in doubt.
-func (s *stage) event(n int) {
+// strike plays a break after which up to as many messages may be in doubt as
+// the processes concerned, or all, have connections open at that moment.
+func (s *stage) strike(breaks func() error, concerned ...*rig.Process) error {
+	most := s.maxOpen
+	if len(concerned) > 0 {
+		workers := 0
+		for _, p := range concerned {
+			if works(p) {
+				workers++
+			}
+		}
+		most = s.maxOpen / s.workers * workers
+	}
+	before := s.box.Count()
+	err := breaks()
+	after := s.box.Count()
 	s.events++
-	s.bound += n
+	s.bound += min(most, before.Open+int(after.Connections-before.Connections))
+	return err
 }
+
+// calm notes an event that must leave nothing in doubt.
+func (s *stage) calm() { s.events++ }
+
+// away takes something away with a quarter of the mail delivered, and brings
+// it back; nothing may be in doubt by that.
+func (s *stage) away(away, back func() error) error {
+	if err := s.arrived(s.people / 4); err != nil {
+		return err
+	}
+	s.calm()
+	if err := away(); err != nil {
+		return err
+	}
+	s.rest()
+	return back()
+}
+
+// rest lets what is broken be broken for a while.
+func (s *stage) rest() { s.sleep(s.pause, s.pause) }
 
 // sleep waits a random part of a span.
 func (s *stage) sleep(least, most time.Duration) {
@@ -185,83 +343,43 @@ func (s *stage) sleep(least, most time.Duration) {
 	}
 }
 
-// arrived waits until so many people have got their mail.
-func (s *stage) arrived(n int64) error {
-	for s.box.Count().Distinct < n {
+func (s *stage) note(format string, args ...any) {
+	s.notes = append(s.notes, fmt.Sprintf(format, args...))
+}
+
+func (s *stage) fault(format string, args ...any) {
+	s.faults = append(s.faults, fmt.Sprintf(format, args...))
+}
+
+// call asks the API, again for a while if it does not answer.
+func (s *stage) call(method, path string, body any) (err error) {
+	for range 20 {
+		ctx, cancel := context.WithTimeout(s.ctx, 10*time.Second)
+		err = s.api.Call(ctx, method, path, body, nil)
+		cancel()
+		if err == nil || s.ctx.Err() != nil {
+			return err
+		}
+		s.sleep(500*time.Millisecond, 500*time.Millisecond)
+	}
+	return err
+}
+
+// rules sets what the relay does, besides what it always does in a drill.
+func (s *stage) rules(more ...sandbox.Rule) error {
+	return s.box.SetRules(append(more, sandbox.Rule{Match: goneDomain, Fraction: 1, Action: "unknown"}))
+}
+
+// arrived waits until so many mails have arrived since the launch.
+func (s *stage) arrived(n int) error { return s.arrivedOr(n, 15*time.Minute) }
+
+// arrivedOr is arrived, but goes on after a time.
+func (s *stage) arrivedOr(n int, most time.Duration) error {
+	for begin := time.Now(); s.box.Count().Distinct < int64(n) && time.Since(begin) < most; {
 		select {
 		case <-time.After(5 * time.Millisecond):
 		case <-s.ctx.Done():
 			return fmt.Errorf("waiting for %d arrivals at %d: %w", n, s.box.Count().Distinct, s.ctx.Err())
-		}
-	}
-	return nil
-}
-
-// awaitEnd waits for the campaign's end.
-func (s *stage) awaitEnd(r *result, patience time.Duration) error {
-	if patience == 0 {
-		patience = 5 * time.Minute
-	}
-	deadline := time.Now().Add(patience)
-	for time.Now().Before(deadline) {
-		c, err := s.api.Campaign(s.ctx, s.campaign)
-		if err == nil && c.Status == "sent" {
-			r.ended = true
-			return nil
-		}
-		if s.ctx.Err() != nil {
-			return s.ctx.Err()
-		}
-		time.Sleep(200 * time.Millisecond)
-	}
-	return nil
-}
-
-// count compares the books with what arrived.
-func (s *stage) count(r *result) error {
-	c, err := s.api.Campaign(s.ctx, s.campaign)
-	if err != nil {
-		return err
-	}
-	n := s.box.Count()
-	r.sent, r.doubted, r.balanced = c.Counts.Sent, c.Counts.Doubted, c.Counts.Balanced() && c.Counts.Recipients == int64(s.people)
-	r.extra, r.held = n.Accepted-n.Distinct, c.Counts.Uncertain
-	if c.Counts.Sent+c.Counts.Uncertain != int64(s.people) {
-		r.balanced = false
-		r.note += fmt.Sprintf(" %+v", c.Counts)
-	}
-	if n.Mistakes > 0 {
-		r.note += fmt.Sprintf(" %d mistakes in our SMTP", n.Mistakes)
-		r.balanced = false
-	}
-	doubted, err := s.api.Deliveries(s.ctx, s.campaign, "doubted=true")
-	if err != nil {
-		return err
-	}
-	held, err := s.api.Deliveries(s.ctx, s.campaign, "status=uncertain")
-	if err != nil {
-		return err
-	}
-	persons := map[string]int{}
-	s.box.Deliveries(func(d sandbox.Delivery) bool {
-		persons[d.Recipient]++
-		if d.Count > 1 && doubted[d.Recipient] {
-			r.listed += int64(d.Count - 1)
-		}
-		return true
-	})
-	// Who is held waits for a person's word, and is named; nobody else may be missing.
-	r.lost = int64(s.people) - int64(len(persons))
-	for email := range held {
-		if persons[email] == 0 {
-			r.lost--
-		}
-	}
-	for _, times := range persons {
-		if times > 1 { // the same person under two Message-IDs
-			r.note += " a person got two Message-IDs"
-			r.balanced = false
-			break
 		}
 	}
 	return nil

@@ -39,11 +39,7 @@ func (a *API) SetUp(ctx context.Context, host string, port, connections int) (s 
 	if s.Relay, err = a.id(ctx, "/relays", map[string]any{"name": "sandbox", "host": host, "port": port, "security": "none", "max_connections": connections}); err != nil {
 		return s, err
 	}
-	if _, err = a.id(ctx, "/domains", map[string]any{"name": "news.example.com", "warmup": "none", "dkim": false}); err != nil {
-		return s, err
-	}
-	s.Sender, err = a.id(ctx, "/senders", map[string]any{"from_email": "hello@news.example.com", "from_name": "Les Nouvelles", "postal_address": "1 rue de la Poste, 69001 Lyon", "relay_ids": []string{s.Relay}})
-	if err != nil {
+	if s.Sender, err = a.Sender(ctx, s, "news.example.com"); err != nil {
 		return s, err
 	}
 	return s, a.Call(ctx, http.MethodPut, "/throttles/default", map[string]any{}, nil)
@@ -66,20 +62,13 @@ type Import struct {
 
 // ImportCSV uploads a CSV and waits until it is done.
 func (a *API) ImportCSV(ctx context.Context, list string, csv io.Reader) (Import, error) {
-	q := url.Values{"basis": {"opt_in"}, "source": {"drill"}, "at": {time.Now().Add(-time.Hour).UTC().Format(time.RFC3339)}}
-	var im Import
-	if err := a.Upload(ctx, http.MethodPost, "/lists/"+list+"/imports?"+q.Encode(), "text/csv", csv, &im); err != nil {
+	im, err := a.StartImport(ctx, list, false, csv)
+	if err != nil {
 		return im, err
 	}
 	for {
-		if err := a.Call(ctx, http.MethodGet, "/imports/"+im.ID, nil, &im); err != nil {
+		if im, err = a.Import(ctx, im.ID); err != nil || im.Status == "done" {
 			return im, err
-		}
-		switch im.Status {
-		case "done":
-			return im, nil
-		case "failed":
-			return im, fmt.Errorf("import failed: %s", im.Error)
 		}
 		select {
 		case <-ctx.Done():
@@ -89,41 +78,81 @@ func (a *API) ImportCSV(ctx context.Context, list string, csv io.Reader) (Import
 	}
 }
 
+// StartImport hands in a CSV and does not wait: of people who have agreed, or who
+// are asked for their yes.
+func (a *API) StartImport(ctx context.Context, list string, ask bool, csv io.Reader) (im Import, err error) {
+	q := url.Values{"source": {"drill"}}
+	if ask {
+		q.Set("confirm", "true")
+	} else {
+		q.Set("basis", "opt_in")
+		q.Set("at", time.Now().Add(-time.Hour).UTC().Format(time.RFC3339))
+	}
+	return im, a.Upload(ctx, http.MethodPost, "/lists/"+list+"/imports?"+q.Encode(), "text/csv", csv, &im)
+}
+
+// Import reads how far an import has come; one that failed is an error.
+func (a *API) Import(ctx context.Context, id string) (im Import, err error) {
+	if err := a.Call(ctx, http.MethodGet, "/imports/"+id, nil, &im); err != nil {
+		return im, err
+	}
+	if im.Status == "failed" {
+		return im, fmt.Errorf("import failed: %s", im.Error)
+	}
+	return im, nil
+}
+
+// Sender adds a sending domain, with no limits, and a sender of it by the set-up's relay.
+func (a *API) Sender(ctx context.Context, s Setup, domain string) (string, error) {
+	if _, err := a.id(ctx, "/domains", map[string]any{"name": domain, "warmup": "none", "dkim": false}); err != nil {
+		return "", err
+	}
+	return a.id(ctx, "/senders", map[string]any{
+		"from_email": "hello@" + domain, "from_name": "Les Nouvelles", "postal_address": "1 rue de la Poste, 69001 Lyon", "relay_ids": []string{s.Relay},
+	})
+}
+
 // Launch makes a campaign with this content and launches it.
 // text may be empty: it is then made from the HTML.
 func (a *API) Launch(ctx context.Context, s Setup, html, text string) (string, error) {
-	id, err := a.id(ctx, "/campaigns", map[string]any{"name": "Drill", "subject": "Hello {{ name }}", "html": html, "text": text, "list_ids": []string{s.List}, "sender_id": s.Sender})
+	id, err := a.Draft(ctx, s, html, text)
 	if err != nil {
 		return "", err
 	}
 	return id, a.Client.Launch(ctx, id)
 }
 
-// Deliveries lists the addresses of a campaign's deliveries that a query such
-// as "doubted=true" or "status=uncertain" names.
-func (a *API) Deliveries(ctx context.Context, id, query string) (emails map[string]bool, err error) {
-	emails = map[string]bool{}
+// Draft makes a campaign with this content.
+func (a *API) Draft(ctx context.Context, s Setup, html, text string) (string, error) {
+	return a.id(ctx, "/campaigns", map[string]any{"name": "Drill", "subject": "Hello {{ name }}", "html": html, "text": text, "list_ids": []string{s.List}, "sender_id": s.Sender})
+}
+
+// Delivery is what became of one person's mail.
+type Delivery struct {
+	Email   string     `json:"email"`
+	Status  string     `json:"status"`
+	Reason  string     `json:"reason"`
+	Doubts  int        `json:"doubts"`
+	BegunAt *time.Time `json:"begun_at"`
+}
+
+// Deliveries lists those of a campaign that a query such as "doubted=true" or
+// "status=uncertain" names, by address.
+func (a *API) Deliveries(ctx context.Context, id, query string) (all map[string]Delivery, err error) {
+	all = map[string]Delivery{}
 	for cursor := ""; ; {
 		var page struct {
-			Items []struct {
-				SubscriberID string `json:"subscriber_id"`
-			} `json:"items"`
-			Next *string `json:"next"`
+			Items []Delivery `json:"items"`
+			Next  *string    `json:"next"`
 		}
-		if err := a.Call(ctx, http.MethodGet, "/campaigns/"+id+"/deliveries?"+query+"&limit=200&cursor="+url.QueryEscape(cursor), nil, &page); err != nil {
+		if err := a.Call(ctx, http.MethodGet, "/campaigns/"+id+"/deliveries?"+query+"&limit=500&cursor="+url.QueryEscape(cursor), nil, &page); err != nil {
 			return nil, err
 		}
 		for _, d := range page.Items {
-			var p struct {
-				Email string `json:"email"`
-			}
-			if err := a.Call(ctx, http.MethodGet, "/subscribers/"+d.SubscriberID, nil, &p); err != nil {
-				return nil, err
-			}
-			emails[p.Email] = true
+			all[d.Email] = d
 		}
 		if page.Next == nil {
-			return emails, nil
+			return all, nil
 		}
 		cursor = *page.Next
 	}

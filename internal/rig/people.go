@@ -16,7 +16,7 @@ func CSVAt(n int, domains ...string) io.Reader {
 		b := bufio.NewWriterSize(w, 1<<16)
 		_, err := fmt.Fprintln(b, "email,name,city,offer")
 		for i := 0; i < n && err == nil; i++ {
-			_, err = fmt.Fprintf(b, "person%07d@%s,Prénom %d,%s,%d\n", i, domains[i%len(domains)], i, cities[i%len(cities)], 1000+i%9000)
+			_, err = fmt.Fprintf(b, "%s,Prénom %d,%s,%d\n", Address(i, domains...), i, cities[i%len(cities)], 1000+i%9000)
 		}
 		if err == nil {
 			err = b.Flush()
@@ -24,6 +24,14 @@ func CSVAt(n int, domains ...string) io.Reader {
 		_ = w.CloseWithError(err)
 	}()
 	return r
+}
+
+// Address is that of the person in line i+1 of such a CSV.
+func Address(i int, at ...string) string {
+	if len(at) == 0 {
+		at = domains
+	}
+	return fmt.Sprintf("person%07d@%s", i, at[i%len(at)])
 }
 
 var (

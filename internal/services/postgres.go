@@ -27,12 +27,19 @@ type PostgresOptions struct {
 	MaxConnections int
 	// Settings of postgresql.conf on top of ours, such as "work_mem": "64MB".
 	Settings map[string]string
+	// Env is put into its environment on top of ours, such as "TZ=UTC".
+	Env []string
 }
 
 // Postgres is a real PostgreSQL with durable settings (fsync and
 // synchronous_commit are on). It trusts every connection from loopback and
 // listens nowhere else. Its methods are for one goroutine at a time.
-type Postgres struct{ server *server }
+type Postgres struct {
+	server   *server
+	programs string // folder
+	account  *syscall.Credential
+	options  PostgresOptions
+}
 
 // StartPostgres makes a new, empty cluster and starts it. The context bounds the
 // start (a minute if it has no deadline), not the life of the server, which ends
@@ -47,40 +54,73 @@ func StartPostgres(ctx context.Context, options PostgresOptions) (*Postgres, err
 	if err != nil {
 		return nil, fmt.Errorf("start PostgreSQL: %w", err)
 	}
-	folder, err := newFolder(options.Dir, "postgres")
-	if err != nil {
+	p := &Postgres{programs: programs, account: account, options: options}
+	if err := p.start(ctx, p.initialise); err != nil {
 		return nil, err
-	}
-	p := &Postgres{server: &server{
-		title:  "PostgreSQL",
-		folder: folder,
-		quit:   syscall.SIGINT,  // "fast": ends sessions, writes a checkpoint
-		death:  syscall.SIGQUIT, // "immediate": takes all its children with it
-	}}
-	p.server.answers = p.answers
-	p.server.command = func() *exec.Cmd {
-		cmd := exec.Command(filepath.Join(programs, "postgres"), p.arguments(options)...)
-		runAs(cmd, account)
-		return cmd
-	}
-	err = p.initialise(ctx, programs, account)
-	if err == nil {
-		err = p.server.startAnywhere(ctx)
-	}
-	if err != nil {
-		return nil, errors.Join(err, folder.remove())
 	}
 	return p, nil
 }
 
+// start fills a folder by fill and starts a server on it.
+func (p *Postgres) start(ctx context.Context, fill func(context.Context) error) error {
+	folder, err := newFolder(p.options.Dir, "postgres")
+	if err != nil {
+		return err
+	}
+	p.server = &server{
+		title:   "PostgreSQL",
+		folder:  folder,
+		quit:    syscall.SIGINT,  // "fast": ends sessions, writes a checkpoint
+		death:   syscall.SIGQUIT, // "immediate": takes all its children with it
+		answers: p.answers,
+		command: func() *exec.Cmd {
+			cmd := exec.Command(filepath.Join(p.programs, "postgres"), p.arguments()...)
+			cmd.Env = append(os.Environ(), p.options.Env...)
+			runAs(cmd, p.account)
+			return cmd
+		},
+	}
+	if p.account != nil {
+		err = os.Chown(folder.path, int(p.account.Uid), int(p.account.Gid))
+	}
+	if err == nil {
+		err = fill(ctx)
+	}
+	if err == nil {
+		err = p.server.startAnywhere(ctx)
+	}
+	if err != nil {
+		return errors.Join(err, folder.remove())
+	}
+	return nil
+}
+
 // URL is what a client connects to: a superuser in the database "postgres", so
 // that tests may create databases of their own.
-func (p *Postgres) URL() string {
-	u := url.URL{
-		Scheme: "postgres", User: url.User("facteur"),
-		Host: address(p.server.port), Path: "/postgres", RawQuery: "sslmode=disable",
-	}
+func (p *Postgres) URL() string { return p.URLOf("facteur", p.Addr()) }
+
+// URLOf is the same for another role, by way of another host:port.
+func (p *Postgres) URLOf(role, addr string) string {
+	u := url.URL{Scheme: "postgres", User: url.User(role), Host: addr, Path: "/postgres", RawQuery: "sslmode=disable"}
 	return u.String()
+}
+
+// Addr is where it listens, host:port.
+func (p *Postgres) Addr() string { return address(p.server.port) }
+
+// Exec runs statements as the superuser, each a transaction of its own.
+func (p *Postgres) Exec(ctx context.Context, statements ...string) error {
+	conn, err := pgx.Connect(ctx, p.URL())
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	for _, s := range statements {
+		if _, err := conn.Exec(ctx, s); err != nil {
+			return fmt.Errorf("%s: %w", s, err)
+		}
+	}
+	return nil
 }
 
 // Kill ends the postmaster and all its children with SIGKILL, as a crash would;
@@ -99,24 +139,40 @@ func (p *Postgres) data() string { return p.server.folder.join("data") }
 
 // initialise makes the cluster. It is not synced to disk here: what a drill
 // kills is the server, not the machine.
-func (p *Postgres) initialise(ctx context.Context, programs string, account *syscall.Credential) error {
-	if account != nil {
-		if err := os.Chown(p.server.folder.path, int(account.Uid), int(account.Gid)); err != nil {
-			return fmt.Errorf("hand PostgreSQL its folder: %w", err)
-		}
-	}
-	cmd := exec.CommandContext(ctx, filepath.Join(programs, "initdb"), "--pgdata="+p.data(), "--username=facteur",
+func (p *Postgres) initialise(ctx context.Context) error {
+	return p.program(ctx, "initdb", "--pgdata="+p.data(), "--username=facteur",
 		"--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
+}
+
+// program runs one of PostgreSQL's programs in the server's folder, under its account.
+func (p *Postgres) program(ctx context.Context, name string, arguments ...string) error {
+	path, err := p.find(name)
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, path, arguments...)
 	cmd.Dir = p.server.folder.path
-	runAs(cmd, account)
+	runAs(cmd, p.account)
 	if said, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("make a PostgreSQL cluster: %w; initdb said:\n%s", err, said)
+		return fmt.Errorf("%s: %w; it said:\n%s", name, err, said)
 	}
 	return nil
 }
 
+// find looks for a program beside the server, else where Debian's packages put it.
+func (p *Postgres) find(name string) (string, error) {
+	found, _ := filepath.Glob(filepath.Join("/usr/lib/postgresql/*/bin", name)) // well formed
+	slices.SortFunc(found, func(a, b string) int { return cmp.Compare(version(b), version(a)) })
+	for _, path := range append([]string{filepath.Join(p.programs, name)}, found...) {
+		if _, err := exec.LookPath(path); err == nil {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("%s of PostgreSQL: %w", name, ErrMissing)
+}
+
 // arguments of the postmaster; of two settings with one name the last one holds.
-func (p *Postgres) arguments(options PostgresOptions) []string {
+func (p *Postgres) arguments() []string {
 	arguments := []string{
 		"-D", p.data(),
 		"-p", strconv.Itoa(p.server.port),
@@ -125,9 +181,9 @@ func (p *Postgres) arguments(options PostgresOptions) []string {
 		"-c", "fsync=on",
 		"-c", "synchronous_commit=on",
 		"-c", "full_page_writes=on",
-		"-c", fmt.Sprintf("max_connections=%d", cmp.Or(options.MaxConnections, 200)),
+		"-c", fmt.Sprintf("max_connections=%d", cmp.Or(p.options.MaxConnections, 200)),
 	}
-	for name, value := range options.Settings {
+	for name, value := range p.options.Settings {
 		arguments = append(arguments, "-c", name+"="+value)
 	}
 	return arguments

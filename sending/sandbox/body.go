@@ -28,6 +28,9 @@ func (c *session) data() bool {
 		c.mail.reset()
 		return c.reply("503 5.5.1 no valid recipients")
 	}
+	if p := c.mail.play; p != nil && p.Stage == AtData {
+		return c.hangUp()
+	}
 	c.reply("354 end with a dot alone on a line")
 	if err := c.readBody(); err != nil {
 		c.server.ledger.count(func(counts *Counts) { counts.Dropped++ })

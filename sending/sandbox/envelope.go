@@ -15,7 +15,7 @@ type envelope struct {
 	from   []byte
 	text   []byte // the recipients, end to end
 	to     []int  // where each ends in text
-	play   *play  // what the first recipient with a word for the final dot asks for; nil is the ordinary course
+	play   *play  // what the first recipient with a word for DATA or the final dot asks for; nil is the ordinary course
 	player int    // which recipient that is
 }
 
@@ -145,7 +145,7 @@ func (c *session) rcptTo(args []byte) bool {
 		c.server.ledger.refuse(to, p.code, c.server.now())
 		return c.refuse(p)
 	}
-	if p != nil && p.Stage == AtDot && c.mail.play == nil {
+	if p != nil && p.Stage != AtRcpt && c.mail.play == nil {
 		c.mail.play, c.mail.player = p, len(c.mail.to)
 	}
 	c.mail.text = append(c.mail.text, to...)

@@ -9,10 +9,11 @@ import (
 // Stage is the point of the dialogue at which a Word strikes.
 type Stage string
 
-// The three points at which a provider says what it thinks.
+// The points at which a provider says what it thinks.
 const (
 	AtMail Stage = "MAIL"
 	AtRcpt Stage = "RCPT"
+	AtData Stage = "DATA"
 	AtDot  Stage = "final dot"
 )
 
@@ -58,6 +59,7 @@ func Words() []Word {
 		{Name: "swallow", Stage: AtDot, Closes: true, Accepts: true, Plays: "takes the message, the answer is lost, every time"},
 		{Name: "sender-blocked", Stage: AtMail, Reply: "550 5.7.1 your server is on our block list", ByRule: true, Plays: "all mail from us is refused for good"},
 		{Name: "sender-busy", Stage: AtMail, Reply: "421 4.7.0 too much mail from your server, try again later", Closes: true, ByRule: true, Plays: "all mail from us is put off and the connection closed"},
+		{Name: "hang-up", Stage: AtData, Closes: true, ByRule: true, Plays: "the connection dies where the message was asked for"},
 		{Name: "bare", Stage: AtRcpt, Reply: "554 transaction failed", ByRule: true, Plays: "a permanent refusal that gives no enhanced code and no reason"},
 		{Name: "accept", Stage: AtDot, Accepts: true, ByRule: true, Plays: "takes the message; spares recipients from the rules that follow"},
 	}
