@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os/exec"
 	"strings"
 	"sync"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"facteur/internal/rig"
+	"facteur/internal/services"
 )
 
 // failedStarts is more than there are node numbers.
@@ -25,18 +25,21 @@ func startDrills() []drill {
 }
 
 // crashLoop starts processes that cannot come up, as a supervisor does with a
-// wrong setting: Redis is not there, or the port is taken. Then the right ones
-// must come up.
+// wrong setting: here it is the password of Redis. Then the right ones must
+// come up.
 func crashLoop(s *stage) error {
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	locked, err := services.StartRedis(s.ctx, services.RedisOptions{})
 	if err != nil {
 		return err
 	}
-	defer func() { _ = taken.Close() }()
-	p := s.procs[0]
-	wrong, beside := "FACTEUR_HTTP_ADDR="+taken.Addr().String(), 1 // of one data folder there is one process
+	s.also = append(s.also, locked)
+	if err := locked.Do(s.ctx, "CONFIG", "SET", "requirepass", "another"); err != nil {
+		return err
+	}
+	p, wrong := s.procs[0], "FACTEUR_REDIS_URL="+locked.URL()
+	beside := 1 // of one data folder there is one process
 	if s.cluster != nil {
-		wrong, beside = "FACTEUR_REDIS_URL=redis://127.0.0.1:1/0", 4
+		beside = 4
 	}
 	begin := time.Now()
 	var left atomic.Int64
@@ -55,7 +58,7 @@ func crashLoop(s *stage) error {
 	}
 	all.Wait()
 	close(failed)
-	s.events += failedStarts - max(0, int(left.Load()))
+	s.events += failedStarts
 	s.note("%d failing starts took %.0f ms each, %d at a time", failedStarts, float64(time.Since(begin).Milliseconds())*float64(beside)/failedStarts, beside)
 	return <-failed
 }

@@ -11,11 +11,11 @@ import (
 )
 
 // wallClock is the clock of all that is written and stamped, in a build for
-// drills: it is off by as many milliseconds as the file FACTEUR_DRILL_CLOCK
+// drills: it is off by as many milliseconds as the file DRILL_CLOCK
 // says, which is read anew within 20 ms; no file is no offset. Change it by
 // renaming another over it, so that no half number is read.
 func wallClock() func() time.Time {
-	name := os.Getenv("FACTEUR_DRILL_CLOCK")
+	name := os.Getenv("DRILL_CLOCK")
 	if name == "" {
 		return time.Now
 	}

@@ -10,7 +10,7 @@ import (
 type Clock struct{ File string }
 
 // Env is what a process needs in its environment to go by the clock.
-func (c Clock) Env() []string { return []string{"FACTEUR_DRILL_CLOCK=" + c.File} }
+func (c Clock) Env() []string { return []string{"DRILL_CLOCK=" + c.File} }
 
 // Set puts the clock off by so much, within 20 ms.
 func (c Clock) Set(off time.Duration) error {

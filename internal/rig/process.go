@@ -19,7 +19,7 @@ import (
 )
 
 // Build compiles facteur into dir and returns the binary's path. The tag
-// "drill" gives it a clock that the file FACTEUR_DRILL_CLOCK sets off.
+// "drill" gives it a clock that the file DRILL_CLOCK sets off.
 func Build(ctx context.Context, dir string, tags ...string) (string, error) {
 	binary := filepath.Join(dir, "facteur")
 	cmd := exec.CommandContext(ctx, "go", "build", "-tags", strings.Join(tags, ","), "-o", binary, "facteur/cmd/facteur")

@@ -61,6 +61,20 @@ func TestWords_AreSwitchedOffByPlainNames(t *testing.T) {
 	wantReply(t, greeted(t, s).sends("unknown@example.com", "1@x"), "250")
 }
 
+func TestWords_HangUpAtData(t *testing.T) {
+	s := started(t, sandbox.Options{Rules: []sandbox.Rule{{Fraction: 1, Action: "hang-up"}}})
+	greeted(t, s).plays(`
+		C: MAIL FROM:<a@sender.test>
+		C: RCPT TO:<b@example.com>
+		C: DATA
+		S: 250
+		S: 250
+		S: closed`)
+	if n := s.Count(); n.Accepted+n.Dropped+n.Mistakes != 0 {
+		t.Errorf("counted %+v", n)
+	}
+}
+
 func TestWords_OfRulesAreNoWordsInAddresses(t *testing.T) {
 	s := started(t, sandbox.Options{})
 	wantReply(t, greeted(t, s).sends("bare@example.com", "1@x"), "250")
