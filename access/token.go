@@ -74,8 +74,12 @@ func (s *Store) RevokeToken(ctx context.Context, tx *database.Tx, id int64) erro
 	if err != nil || t.RevokedAt != 0 {
 		return err
 	}
-	if _, err := tx.Exec(ctx, `UPDATE tokens SET revoked_at = ? WHERE id = ?`, s.db.Now().UnixMilli(), id); err != nil {
+	n, err := tx.Exec(ctx, `UPDATE tokens SET revoked_at = ? WHERE id = ? AND revoked_at = 0`, s.db.Now().UnixMilli(), id)
+	if err != nil {
 		return fmt.Errorf("revoke token %d: %w", id, err)
+	}
+	if n == 0 { // by somebody else this moment
+		return nil
 	}
 	return journal.Write(ctx, tx, "revoke", "token", id, nil)
 }

@@ -181,14 +181,17 @@ func (s *Store) Update(ctx context.Context, tx *database.Tx, c Campaign) (Campai
 	if err != nil {
 		return Campaign{}, err
 	}
-	if now.Status != Draft && now.Status != Blocked {
-		return Campaign{}, fmt.Errorf("campaign %d is %s and its content frozen: copy it into a new one: %w", c.ID, now.Status, ErrState)
+	if err := now.open(); err != nil {
+		return Campaign{}, err
 	}
 	if _, err := s.check(ctx, tx, &c); err != nil {
 		return Campaign{}, err
 	}
-	_, err = tx.Exec(ctx, `UPDATE campaigns SET name = ?, subject = ?, html = ?, text = ?, sender_id = ?, list_ids = ?, segment = ?, on_uncertain = ?, translations = ?, calendar = ?, priority = ?, markdown = ?, mjml = ?, language = ?, tracking = ?, updated_at = ? WHERE id = ?`,
-		c.Name, c.Subject, c.HTML, c.Text, c.SenderID, database.FormatIDs(c.ListIDs), c.Segment, c.OnUncertain, formatTranslations(c.Translations), formatCalendar(c.Calendar), c.Priority, c.Markdown, c.MJML, c.Language, c.Tracking, s.db.Now().UnixMilli(), c.ID)
+	if err := s.touch(ctx, tx, c.ID); err != nil {
+		return Campaign{}, err
+	}
+	_, err = tx.Exec(ctx, `UPDATE campaigns SET name = ?, subject = ?, html = ?, text = ?, sender_id = ?, list_ids = ?, segment = ?, on_uncertain = ?, translations = ?, calendar = ?, priority = ?, markdown = ?, mjml = ?, language = ?, tracking = ? WHERE id = ?`,
+		c.Name, c.Subject, c.HTML, c.Text, c.SenderID, database.FormatIDs(c.ListIDs), c.Segment, c.OnUncertain, formatTranslations(c.Translations), formatCalendar(c.Calendar), c.Priority, c.Markdown, c.MJML, c.Language, c.Tracking, c.ID)
 	if err != nil {
 		return Campaign{}, fmt.Errorf("update campaign: %w", err)
 	}
@@ -196,6 +199,34 @@ func (s *Store) Update(ctx context.Context, tx *database.Tx, c Campaign) (Campai
 		return Campaign{}, err
 	}
 	return s.With(tx).Campaign(ctx, c.ID)
+}
+
+// open refuses a campaign whose content is frozen.
+func (c Campaign) open() error {
+	if c.Status == Draft || c.Status == Blocked {
+		return nil
+	}
+	return fmt.Errorf("campaign %d is %s and its content frozen: copy it into a new one: %w", c.ID, c.Status, ErrState)
+}
+
+// touch notes that what a launch will freeze has changed, and keeps others from
+// launching or changing it until the transaction ends. What was checked before
+// is another campaign. It is the row that orders both: an edit that comes after
+// a launch is refused, a launch after an edit looks again.
+func (s *Store) touch(ctx context.Context, tx *database.Tx, id int64) error {
+	now := s.db.Now().UnixMilli()
+	n, err := tx.Exec(ctx, `UPDATE campaigns SET updated_at = CASE WHEN updated_at < ? THEN ? ELSE updated_at + 1 END WHERE id = ? AND status IN ('draft', 'blocked')`, now, now, id)
+	if err != nil {
+		return fmt.Errorf("campaign %d: %w", id, err)
+	}
+	if n == 1 {
+		return nil
+	}
+	c, err := s.With(tx).Campaign(ctx, id)
+	if err == nil {
+		err = c.open()
+	}
+	return err
 }
 
 // check refuses a campaign that could never be sent, and completes it. It

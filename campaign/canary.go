@@ -166,6 +166,9 @@ func (s *Scheduler) judgeCanary(ctx context.Context, c Campaign) error {
 		return s.setCanary(ctx, c, canaryPassed, 0)
 	}
 	return s.write(ctx, func(tx *database.Tx) error {
+		if err := tx.Gate(ctx, true); err != nil { // before any row
+			return err
+		}
 		if err := s.store.setCanary(ctx, tx, c, canaryFailed, 0); err != nil {
 			return err
 		}

@@ -140,8 +140,8 @@ func (s *Store) ResendFailed(ctx context.Context, id int64) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if c.Status != Sent && c.Status != Sending && c.Status != Paused {
-		return 0, fmt.Errorf("campaign %d is %s: %w", id, c.Status, ErrState)
+	if err := c.resendable(); err != nil {
+		return 0, err
 	}
 	var total int64
 	for {
@@ -157,12 +157,27 @@ func (s *Store) ResendFailed(ctx context.Context, id int64) (int64, error) {
 	}
 }
 
+// resendable refuses a campaign of which nothing can be sent again.
+func (c Campaign) resendable() error {
+	if c.Status != Sent && c.Status != Sending && c.Status != Paused {
+		return fmt.Errorf("campaign %d is %s: %w", c.ID, c.Status, ErrState)
+	}
+	return nil
+}
+
 func (s *Store) resendPage(ctx context.Context, tx *database.Tx, c Campaign, limit int) (int, error) {
 	if err := tx.Gate(ctx, true); err != nil { // in turn with the campaign's end
 		return 0, err
 	}
+	now, err := s.With(tx).Campaign(ctx, c.ID)
+	if err != nil {
+		return 0, err
+	}
+	if err := now.resendable(); err != nil { // cancelled since
+		return 0, err
+	}
 	var rows []Delivery
-	err := tx.Select(ctx, &rows, `SELECT `+deliveryColumns+` FROM deliveries WHERE campaign_id = ? AND (status = 'failed' OR status = 'uncertain' AND wait = 3)
+	err = tx.Select(ctx, &rows, `SELECT `+deliveryColumns+` FROM deliveries WHERE campaign_id = ? AND (status = 'failed' OR status = 'uncertain' AND wait = 3)
 		ORDER BY subscriber_id LIMIT ?`, c.ID, limit)
 	if err != nil || len(rows) == 0 {
 		return 0, err
@@ -179,10 +194,6 @@ func (s *Store) resendPage(ctx context.Context, tx *database.Tx, c Campaign, lim
 		return 0, err
 	}
 	if err := s.Count(ctx, tx, t); err != nil {
-		return 0, err
-	}
-	now, err := s.With(tx).Campaign(ctx, c.ID)
-	if err != nil {
 		return 0, err
 	}
 	if err := journal.Write(ctx, tx, "resend", "campaign", c.ID, map[string]any{"deliveries": len(rows)}); err != nil {

@@ -268,6 +268,12 @@ func (s *Store) AlsoErase(e Eraser) { s.erasers = append(s.erasers, e) }
 // said and chose, the letters to them, and what still waits to be sent. The
 // rows of past deliveries stay as numbers, so that the books go on to balance.
 func (s *Store) Erase(ctx context.Context, tx *database.Tx, subscriberID int64, source string) error {
+	if err := tx.No(ctx); err != nil {
+		return err
+	}
+	if err := s.people.Hold(ctx, tx, []int64{subscriberID}); err != nil {
+		return err
+	}
 	for _, erase := range s.erasers {
 		p, err := s.people.With(tx).Subscriber(ctx, subscriberID)
 		if err == nil {

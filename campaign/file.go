@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"mime"
 	"net/http"
@@ -54,14 +55,11 @@ const fileColumns = `id, campaign_id, placed, name, media_type, size, expires_at
 // AddFile keeps a file for a campaign that is not launched yet; zipped packs it
 // first. A hosted one without an end is kept for 90 days.
 func (s *Store) AddFile(ctx context.Context, tx *database.Tx, f File, data []byte, zipped bool) (File, error) {
-	c, err := s.With(tx).Campaign(ctx, f.CampaignID)
-	if err != nil {
+	if err := s.touch(ctx, tx, f.CampaignID); err != nil {
 		return File{}, err
 	}
-	if c.Status != Draft && c.Status != Blocked {
-		return File{}, fmt.Errorf("campaign %d is %s and its files frozen: %w", c.ID, c.Status, ErrState)
-	}
-	if err := f.check(); err != nil {
+	err := f.check()
+	if err != nil {
 		return File{}, err
 	}
 	if zipped {
@@ -89,10 +87,7 @@ func (s *Store) AddFile(ctx context.Context, tx *database.Tx, f File, data []byt
 	if err != nil {
 		return File{}, fmt.Errorf("file %s: %w", f.Name, err)
 	}
-	if _, err := tx.Exec(ctx, `UPDATE campaigns SET updated_at = ? WHERE id = ?`, max(f.CreatedAt, c.UpdatedAt+1), c.ID); err != nil { // what was checked before is another
-		return File{}, err
-	}
-	return f, journal.Write(ctx, tx, "add-file", "campaign", c.ID, map[string]any{"name": f.Name, "placed": f.Placed, "size": f.Size})
+	return f, journal.Write(ctx, tx, "add-file", "campaign", f.CampaignID, map[string]any{"name": f.Name, "placed": f.Placed, "size": f.Size})
 }
 
 // check refuses names that mail programs or servers could misread.
@@ -177,8 +172,7 @@ func (s *Store) Files(ctx context.Context, campaignID int64) ([]File, error) {
 
 // DeleteFile takes a file from a campaign. A hosted one may go at any time.
 func (s *Store) DeleteFile(ctx context.Context, tx *database.Tx, campaignID, id int64) error {
-	c, err := s.With(tx).Campaign(ctx, campaignID)
-	if err != nil {
+	if _, err := s.With(tx).Campaign(ctx, campaignID); err != nil {
 		return err
 	}
 	f, err := s.With(tx).File(ctx, id)
@@ -188,16 +182,13 @@ func (s *Store) DeleteFile(ctx context.Context, tx *database.Tx, campaignID, id 
 	if err != nil {
 		return fmt.Errorf("file %d: %w", id, err)
 	}
-	if f.Placed != Hosted && c.Status != Draft && c.Status != Blocked {
-		return fmt.Errorf("campaign %d is %s and its files frozen: %w", c.ID, c.Status, ErrState)
+	if err := s.touch(ctx, tx, campaignID); err != nil && (f.Placed != Hosted || !errors.Is(err, ErrState)) {
+		return err
 	}
 	if _, err := tx.Exec(ctx, `DELETE FROM files WHERE id = ?`, id); err != nil {
 		return err
 	}
-	if _, err := tx.Exec(ctx, `UPDATE campaigns SET updated_at = ? WHERE id = ?`, max(s.db.Now().UnixMilli(), c.UpdatedAt+1), c.ID); err != nil {
-		return err
-	}
-	return journal.Write(ctx, tx, "delete-file", "campaign", c.ID, map[string]any{"name": f.Name})
+	return journal.Write(ctx, tx, "delete-file", "campaign", campaignID, map[string]any{"name": f.Name})
 }
 
 // File finds a file by id.

@@ -77,6 +77,9 @@ func (s *Store) Follow(ctx context.Context, campaignID, subscriberID int64, link
 		return to, nil
 	}
 	return to, s.db.Write(ctx, func(tx *database.Tx) error {
+		if err := s.people.Hold(ctx, tx, []int64{subscriberID}); err != nil { // while they take it back
+			return err
+		}
 		p, err := s.people.With(tx).Subscriber(ctx, subscriberID)
 		if errors.Is(err, database.ErrNotFound) || err == nil && p.TrackingAt == 0 {
 			return nil // they took it back: the link still leads where it says

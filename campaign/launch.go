@@ -48,9 +48,6 @@ func (s *Store) Launch(ctx context.Context, tx *database.Tx, id int64, at time.T
 	if c.Status != Draft && c.Status != Blocked {
 		return Campaign{}, fmt.Errorf("campaign %d is %s; only a draft can be launched: %w", id, c.Status, ErrState)
 	}
-	if err := s.pass(ctx, tx, c, cleared); err != nil {
-		return Campaign{}, err
-	}
 	made, err := s.check(ctx, tx, &c)
 	if err != nil {
 		return Campaign{}, err
@@ -62,6 +59,15 @@ func (s *Store) Launch(ctx context.Context, tx *database.Tx, id int64, at time.T
 	frozen, err := json.Marshal(sender)
 	if err != nil {
 		return Campaign{}, fmt.Errorf("freeze sender: %w", err)
+	}
+	if err := tx.Gate(ctx, true); err != nil { // before any row
+		return Campaign{}, err
+	}
+	if err := s.unchanged(ctx, tx, c); err != nil {
+		return Campaign{}, err
+	}
+	if err := s.pass(ctx, tx, c, cleared); err != nil {
+		return Campaign{}, err
 	}
 	c.Version++
 	_, err = tx.Exec(ctx, `INSERT INTO versions (campaign_id, number, subject, html, text, sender, list_ids, segment, translations, calendar, language, tracking, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -80,6 +86,17 @@ func (s *Store) Launch(ctx context.Context, tx *database.Tx, id int64, at time.T
 	return s.move(ctx, tx, id, next, "launch", "")
 }
 
+// unchanged holds a campaign until the transaction ends, and refuses one that
+// somebody has changed since it was read: what was checked is not what would be
+// frozen.
+func (s *Store) unchanged(ctx context.Context, tx *database.Tx, c Campaign) error {
+	n, err := tx.Exec(ctx, `UPDATE campaigns SET version = version WHERE id = ? AND status = ? AND version = ? AND updated_at = ?`, c.ID, string(c.Status), c.Version, c.UpdatedAt)
+	if err == nil && n == 0 {
+		err = fmt.Errorf("campaign %d was changed while it was being launched, launch it again: %w", c.ID, ErrState)
+	}
+	return err
+}
+
 // Pause lets nothing begin from its commit on; what has begun is settled.
 func (s *Store) Pause(ctx context.Context, tx *database.Tx, id int64, reason string) (Campaign, error) {
 	return s.move(ctx, tx, id, Paused, "pause", reason)
@@ -88,6 +105,9 @@ func (s *Store) Pause(ctx context.Context, tx *database.Tx, id int64, reason str
 // Resume lets a paused campaign go on. One that its breaker has paused needs a
 // reason, and what it sent so far is not held against it again.
 func (s *Store) Resume(ctx context.Context, tx *database.Tx, id int64, reason string) (Campaign, error) {
+	if err := tx.Gate(ctx, true); err != nil { // before any row
+		return Campaign{}, err
+	}
 	c, err := s.With(tx).Campaign(ctx, id)
 	if err != nil {
 		return Campaign{}, err
@@ -143,7 +163,8 @@ func (s *Store) move(ctx context.Context, tx *database.Tx, id int64, next Status
 	if next == Sent || next == Cancelled {
 		finished = now
 	}
-	_, err = tx.Exec(ctx, `UPDATE campaigns SET status = ?, status_reason = ?, updated_at = ?, finished_at = ? WHERE id = ?`, string(next), reason, now, finished, id)
+	_, err = tx.Exec(ctx, `UPDATE campaigns SET status = ?, status_reason = ?, updated_at = CASE WHEN updated_at < ? THEN ? ELSE updated_at + 1 END, finished_at = ? WHERE id = ?`,
+		string(next), reason, now, now, finished, id)
 	if err != nil {
 		return Campaign{}, fmt.Errorf("%s campaign %d: %w", verb, id, err)
 	}

@@ -202,7 +202,7 @@ func (s *Scheduler) look(ctx context.Context, v *survey, r readiness, campaigns 
 			d.Gates = append(d.Gates, v.ahead(lane))
 		}
 		if !ramp.None() {
-			if p.day, err = s.today(ctx, lane, ramp, domain.Zone(), v.days); err != nil {
+			if p.day, err = s.today(ctx, lane, domain.Name, v.days); err != nil {
 				return err
 			}
 			reserved := v.live(func(l live) bool { return l.Lane == lane && l.Date == p.day.Date })
@@ -237,16 +237,25 @@ func RampOf(d sending.Domain) (throttle.Ramp, error) {
 }
 
 // today is the lane's open day, opened if this is its first mail of the day.
-func (s *Scheduler) today(ctx context.Context, lane int64, r throttle.Ramp, zone *time.Location, days map[int64]throttle.WarmupDay) (throttle.WarmupDay, error) {
+// The ramp is read anew: it may have been changed this moment.
+func (s *Scheduler) today(ctx context.Context, lane int64, domain string, days map[int64]throttle.WarmupDay) (throttle.WarmupDay, error) {
 	if d, ok := days[lane]; ok && s.opened[lane] == d.Date {
 		return d, nil
 	}
 	var d throttle.WarmupDay
 	err := s.write(ctx, func(tx *database.Tx) (err error) {
-		d, err = s.store.pace.OpenDay(ctx, tx, lane, r, zone)
+		now, err := s.store.senders.HoldDomain(ctx, tx, domain)
+		if err != nil {
+			return err
+		}
+		ramp, err := RampOf(now)
+		if err != nil || ramp.None() {
+			return err // the next round goes without
+		}
+		d, err = s.store.pace.OpenDay(ctx, tx, lane, ramp, now.Zone())
 		return err
 	})
-	if err == nil {
+	if err == nil && d.Date != 0 {
 		s.opened[lane] = d.Date
 		s.log.Info("a day of warm-up", "lane", lane, "date", throttle.DayTime(d.Date).Format(time.DateOnly), "step", d.Number+1, "cap", d.Cap, "why", d.Reason)
 		days[lane] = d

@@ -39,6 +39,10 @@ func (s *Scheduler) planSome(ctx context.Context, c Campaign) error {
 	return nil
 }
 
+// errOvertaken is a page whose campaign was paused or ended while it was written:
+// nothing of it is kept, and the next tick sees how things are.
+var errOvertaken = errors.New("the campaign has changed")
+
 // plan writes the next page of a campaign's deliveries and moves the cursor in
 // the same transaction, so that it may be interrupted anywhere.
 func (s *Scheduler) plan(ctx context.Context, c Campaign) error {
@@ -67,6 +71,9 @@ func (s *Scheduler) plan(ctx context.Context, c Campaign) error {
 		}
 		return s.planPeople(ctx, tx, c, v, page)
 	})
+	if errors.Is(err, errOvertaken) {
+		return nil
+	}
 	if err == nil {
 		s.metrics.planned.Add(float64(len(page)))
 	}
@@ -134,8 +141,11 @@ func (s *Scheduler) planPeople(ctx context.Context, tx *database.Tx, c Campaign,
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `UPDATE campaigns SET plan_after = ?, recipients = ?, excluded = ? WHERE id = ?`,
-		page[len(page)-1].ID, c.Recipients+int64(len(in)), string(excluded), c.ID)
+	n, err := tx.Exec(ctx, `UPDATE campaigns SET plan_after = ?, recipients = ?, excluded = ? WHERE id = ? AND status = ? AND plan_after = ?`,
+		page[len(page)-1].ID, c.Recipients+int64(len(in)), string(excluded), c.ID, string(c.Status), c.PlanAfter)
+	if err == nil && n == 0 {
+		err = errOvertaken
+	}
 	if err != nil {
 		return err
 	}

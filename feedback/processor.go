@@ -3,6 +3,7 @@ package feedback
 import (
 	"context"
 	"log/slog"
+	"slices"
 
 	"facteur/campaign"
 	"facteur/feedback/provider"
@@ -75,13 +76,8 @@ func (p *Processor) Take(ctx context.Context, source string, seen []Sighting) ([
 	err := p.DB.Write(ctx, func(tx *database.Tx) error {
 		events, changed = events[:0], changed[:0]
 		w := p.work(tx, source)
-		for _, s := range seen {
-			if s.Kind == Complaint || s.Kind == Unsubscribe { // before any row: see docs/decisions/0005
-				if err := tx.Gate(ctx, true); err != nil {
-					return err
-				}
-				break
-			}
+		if err := w.order(ctx, seen); err != nil {
+			return err
 		}
 		for _, s := range seen {
 			e, err := w.take(ctx, s)
@@ -101,6 +97,15 @@ func (p *Processor) Take(ctx context.Context, source string, seen []Sighting) ([
 	}
 	p.counted(events)
 	return events, nil
+}
+
+// order asks for the locks before any row: a no of the person's own waits for
+// every begin and every yes, anything else only for an erasure.
+func (w *work) order(ctx context.Context, seen []Sighting) error {
+	if slices.ContainsFunc(seen, func(s Sighting) bool { return s.Kind == Complaint || s.Kind == Unsubscribe }) {
+		return w.tx.No(ctx)
+	}
+	return w.tx.Gate(ctx, false)
 }
 
 func (p *Processor) counted(events []Event) {

@@ -144,6 +144,15 @@ func (w *work) suppress(ctx context.Context, sub *subject, reason string) (bool,
 	if sub.email == "" {
 		return false, nil
 	}
+	if id := sub.ref.SubscriberID; id != 0 { // erased while their mail was on its way: nothing is held about them again
+		_, err := w.People.With(w.tx).Subscriber(ctx, id)
+		if errors.Is(err, database.ErrNotFound) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
 	a, err := address.Parse(sub.email)
 	if err != nil {
 		return false, err

@@ -92,6 +92,15 @@ func (s *Store) DomainByName(ctx context.Context, name string) (Domain, error) {
 	return d, err
 }
 
+// HoldDomain is [Store.DomainByName], and keeps the domain from being changed
+// until the transaction ends.
+func (s *Store) HoldDomain(ctx context.Context, tx *database.Tx, name string) (Domain, error) {
+	if err := tx.Lock(ctx, `SELECT id FROM domains WHERE name = ?`, name); err != nil {
+		return Domain{}, err
+	}
+	return s.With(tx).DomainByName(ctx, name)
+}
+
 // Domains lists all sending domains.
 func (s *Store) Domains(ctx context.Context) ([]Domain, error) {
 	var all []Domain

@@ -48,6 +48,9 @@ func LeaveReasons() []string { return []string{"too_often", "not_relevant", "nev
 // for the hour in which it may be taken back. all says that they want no mail
 // at all, from any list.
 func (s *Store) LeaveBy(ctx context.Context, tx *database.Tx, l Leaving, lists []int64, all bool) error {
+	if err := tx.No(ctx); err != nil {
+		return err
+	}
 	st := s.With(tx)
 	l.ID, l.LeftAt = s.db.NewID(), max(l.AskedAt, s.db.Now().UnixMilli())
 	p, err := st.Subscriber(ctx, l.SubscriberID)
@@ -112,6 +115,9 @@ func (s *Store) Explain(ctx context.Context, tx *database.Tx, subscriberID, camp
 // the subscriptions are as before, and the ledger says so. What was left anew
 // since stays left, and it brings nobody back who complained. [database.ErrNotFound] when there is nothing to undo.
 func (s *Store) Undo(ctx context.Context, tx *database.Tx, subscriberID, campaignID int64) ([]int64, error) {
+	if err := s.hear(ctx, tx, subscriberID); err != nil {
+		return nil, err
+	}
 	st := s.With(tx)
 	l, err := st.lastLeaving(ctx, subscriberID, campaignID)
 	if err != nil {
@@ -165,7 +171,7 @@ func (s *Store) Pause(ctx context.Context, tx *database.Tx, subscriberID int64, 
 	if len(lists) == 0 {
 		return nil
 	}
-	if err := tx.Gate(ctx, true); err != nil {
+	if err := tx.No(ctx); err != nil {
 		return err
 	}
 	until := s.db.Now().Add(PauseFor).UnixMilli()
@@ -180,16 +186,19 @@ func (s *Store) Pause(ctx context.Context, tx *database.Tx, subscriberID int64, 
 
 // Unpause ends a pause.
 func (s *Store) Unpause(ctx context.Context, tx *database.Tx, subscriberID int64, lists []int64) error {
+	if err := tx.No(ctx); err != nil {
+		return err
+	}
 	return s.choose(ctx, tx, `paused_until`, 0, subscriberID, lists)
 }
 
 // Frequency is a person's wish to get at most one campaign in so many days, 0
-// for no wish. It holds over all their lists.
+// for no wish. It holds over all their lists, and those they join later.
 func (s *Store) Frequency(ctx context.Context, tx *database.Tx, subscriberID, everyDays int64) error {
 	if everyDays < 0 || everyDays > 365 {
 		return &Invalid{"every_days", "want 0 to 365"}
 	}
-	if err := tx.Gate(ctx, true); err != nil {
+	if err := tx.No(ctx); err != nil {
 		return err
 	}
 	lists, err := s.With(tx).listsOf(ctx, subscriberID)
@@ -299,6 +308,9 @@ func (s *Store) Complained(ctx context.Context, key string) (bool, error) {
 // sent to the address leads: as good as a double opt-in, but not after a
 // complaint. [ErrSuppressed] if the address must not be mailed.
 func (s *Store) Rejoin(ctx context.Context, tx *database.Tx, c Confirmation) error {
+	if err := s.hear(ctx, tx, c.SubscriberID); err != nil {
+		return err
+	}
 	st := s.With(tx)
 	p, err := st.Subscriber(ctx, c.SubscriberID)
 	if err != nil {

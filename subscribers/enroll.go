@@ -35,6 +35,9 @@ func (s *Store) Enroll(ctx context.Context, tx *database.Tx, listID int64, peopl
 	if err := yes.Check(s.db.Now()); err != nil {
 		return nil, err
 	}
+	if err := tx.Yes(ctx); err != nil {
+		return nil, err
+	}
 	e := enrolment{store: s.With(tx), tx: tx, list: listID, people: people, out: make([]Enrolled, len(people)), first: map[string]int{}, stated: yes.At.UnixMilli()}
 	for i, p := range people {
 		if _, seen := e.first[p.Address.Key()]; !seen {
@@ -91,9 +94,17 @@ func (e *enrolment) refuseSuppressed(ctx context.Context) error {
 	return nil
 }
 
-// find reads the people there are.
+// find reads the people there are, and keeps others from saying something about
+// them meanwhile.
 func (e *enrolment) find(ctx context.Context) error {
-	query, args, err := database.In(`SELECT `+subscriberWhole+` FROM subscribers WHERE key IN (?)`, e.keys)
+	query, args, err := database.In(`SELECT id FROM subscribers WHERE key IN (?) ORDER BY id`, e.keys)
+	if err != nil {
+		return err
+	}
+	if err := e.tx.Lock(ctx, query, args...); err != nil {
+		return err
+	}
+	query, args, err = database.In(`SELECT `+subscriberWhole+` FROM subscribers WHERE key IN (?)`, e.keys)
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 // keyed hash of the address, so that no import brings them back. Nothing
 // begins for them once this has committed.
 func (s *Store) Erase(ctx context.Context, tx *database.Tx, subscriberID int64, source string) error {
-	if err := tx.Gate(ctx, true); err != nil {
+	if err := tx.No(ctx); err != nil {
 		return err
 	}
 	st := s.With(tx)

@@ -102,6 +102,9 @@ func (g *Greeter) Accept(ctx context.Context, f Form) error {
 // own program. limited tells that no mail goes out because of one.
 func (g *Greeter) SignUp(ctx context.Context, tx *database.Tx, in SignUp) (out SignedUp, limited bool, err error) {
 	in.Confirmer = g.confirmer
+	if err := tx.Yes(ctx); err != nil {
+		return SignedUp{}, false, err
+	}
 	err = g.store.allow(ctx, tx, g.limits, in.ListID, in.Evidence.IP, in.Person.Address.Key())
 	if errors.Is(err, errAddressLimited) || errors.Is(err, ErrSignupLimit) {
 		return SignedUp{}, true, ErrSignupLimit
@@ -173,6 +176,9 @@ func (g *Greeter) greet(ctx context.Context, f waitingForm) error {
 	outcome := ""
 	err := g.db.Write(ctx, func(tx *database.Tx) error {
 		outcome = ""
+		if err := tx.Yes(ctx); err != nil {
+			return err
+		}
 		n, err := tx.Exec(ctx, `DELETE FROM signups WHERE id = ?`, f.ID)
 		if err != nil || n == 0 {
 			return err // another process has dealt with it

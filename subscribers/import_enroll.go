@@ -14,6 +14,9 @@ import (
 // without looking for them first, and leaves to Enroll only those who were
 // there already. Each address comes once; yes has been checked.
 func (s *Store) enrollNew(ctx context.Context, tx *database.Tx, listID int64, people []Person, yes consent.Statement) ([]Enrolled, error) {
+	if err := tx.Yes(ctx); err != nil {
+		return nil, err
+	}
 	e := enrolment{
 		store: s.With(tx), tx: tx, list: listID, people: people, out: make([]Enrolled, len(people)),
 		keys: make([]string, len(people)), first: make(map[string]int, len(people)), stated: yes.At.UnixMilli(),
@@ -99,6 +102,9 @@ func (e *enrolment) enrollKnown(ctx context.Context, yes consent.Statement) erro
 // bring adds people without a yes: they are pending on the list and invited to
 // give it. Who has said yes stays as they are; who has left is refused.
 func (s *Store) bring(ctx context.Context, tx *database.Tx, listID int64, people []Person) ([]Enrolled, error) {
+	if err := tx.Yes(ctx); err != nil {
+		return nil, err
+	}
 	e := enrolment{store: s.With(tx), tx: tx, list: listID, people: people, out: make([]Enrolled, len(people)), first: make(map[string]int, len(people))}
 	for i := range people {
 		e.keys = append(e.keys, people[i].Address.Key())
@@ -117,8 +123,15 @@ func (s *Store) bring(ctx context.Context, tx *database.Tx, listID int64, people
 // await makes people pending and invites those who were not before.
 func (e *enrolment) await(ctx context.Context, ids []int64) error {
 	now := e.store.db.Now().UnixMilli()
-	err := e.tx.Insert(ctx, `INSERT INTO subscriptions (list_id, subscriber_id, status, confirmed_at, changed_at) VALUES (?, ?, 'pending', 0, ?) ON CONFLICT (list_id, subscriber_id) DO NOTHING`,
-		len(ids), func(i int, p *database.Params) { p.Set(e.list, ids[i], now) })
+	said, err := e.store.wishes(ctx, e.met(ids))
+	if err != nil {
+		return err
+	}
+	err = e.tx.Insert(ctx, `INSERT INTO subscriptions (list_id, subscriber_id, status, confirmed_at, changed_at, every_days, paused_until) VALUES (?, ?, 'pending', 0, ?, ?, ?)
+		ON CONFLICT (list_id, subscriber_id) DO NOTHING`, len(ids), func(i int, p *database.Params) {
+		w := said[ids[i]]
+		p.Set(e.list, ids[i], now, w.everyDays, w.pausedUntil)
+	})
 	if err != nil {
 		return err
 	}

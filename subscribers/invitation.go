@@ -113,6 +113,9 @@ func (g *Greeter) Invite(ctx context.Context, perHour int64, write func(context.
 // ask writes the letter of one invitation, or drops it when it has become
 // pointless.
 func (g *Greeter) ask(ctx context.Context, tx *database.Tx, i invitation, perHour int64) error {
+	if err := g.store.hear(ctx, tx, i.SubscriberID); err != nil {
+		return err
+	}
 	st := g.store.With(tx)
 	drop := func() error {
 		_, err := tx.Exec(ctx, `DELETE FROM invitations WHERE list_id = ? AND subscriber_id = ?`, i.ListID, i.SubscriberID)

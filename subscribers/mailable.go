@@ -45,12 +45,13 @@ func (s *Store) Mailable(ctx context.Context, tx *database.Tx, asks []Ask) ([]st
 	var status string
 	var every int64
 	now := s.db.Now().UnixMilli()
-	err := tx.Find(ctx, `SELECT CASE WHEN EXISTS (SELECT 1 FROM suppressions WHERE key = ? AND list_id = 0) THEN 'suppressed'
+	err := tx.Find(ctx, `SELECT CASE WHEN EXISTS (SELECT 1 FROM suppressions WHERE key = ? AND list_id IN (0, ?)) THEN 'suppressed'
 			WHEN status = 'confirmed' AND paused_until > ? THEN 'paused' ELSE status END, every_days
 		FROM subscriptions WHERE list_id = ? AND subscriber_id = ?`, len(pairs),
 		func(i int, p *database.Params) {
 			a := &asks[pairs[i].ask]
-			p.Set(a.Key, now, a.Lists[pairs[i].list], a.SubscriberID)
+			list := a.Lists[pairs[i].list]
+			p.Set(a.Key, list, now, list, a.SubscriberID)
 		}, []any{&status, &every},
 		func(i int, ok bool) {
 			if !ok {
@@ -61,7 +62,7 @@ func (s *Store) Mailable(ctx context.Context, tx *database.Tx, asks []Ask) ([]st
 			switch {
 			case status == string(Confirmed):
 				answers[at] = Mailable
-			case status == Suppressed:
+			case status == Suppressed && answers[at] != Mailable: // by this list, or by all
 				answers[at] = Suppressed
 			case status == OnPause && answers[at] == Left:
 				answers[at] = OnPause
@@ -70,10 +71,14 @@ func (s *Store) Mailable(ctx context.Context, tx *database.Tx, asks []Ask) ([]st
 	return answers, err
 }
 
-// Hold keeps everybody else from counting these people's mails until the
-// transaction ends. ids must be in order, so that two never wait for each other.
+// Hold keeps everybody else from counting these people's mails, and from
+// changing the people, until the transaction ends.
 func (s *Store) Hold(ctx context.Context, tx *database.Tx, ids []int64) error {
-	return tx.Each(ctx, `UPDATE subscribers SET updated_at = updated_at WHERE id = ?`, len(ids), func(i int, p *database.Params) { p.Set(ids[i]) }, nil)
+	query, args, err := database.In(`SELECT id FROM subscribers WHERE id IN (?) ORDER BY id`, ids)
+	if err != nil {
+		return err
+	}
+	return tx.Lock(ctx, query, args...)
 }
 
 // noted leaves word of a no for the senders' [Noes].

@@ -52,6 +52,9 @@ type SignedUp struct {
 // anybody's state, and never changes what is known of a known person: whoever
 // fills in a form may be somebody else.
 func (s *Store) SignUp(ctx context.Context, tx *database.Tx, in SignUp) (SignedUp, error) {
+	if err := tx.Yes(ctx); err != nil {
+		return SignedUp{}, err
+	}
 	st := s.With(tx)
 	list, err := st.List(ctx, in.ListID)
 	if err != nil {
@@ -103,6 +106,9 @@ func (s *Store) SignUp(ctx context.Context, tx *database.Tx, in SignUp) (SignedU
 
 // meet finds the person or, if somebody new may be asked, adds them.
 func (s *Store) meet(ctx context.Context, tx *database.Tx, p Person, open bool) (Subscriber, error) {
+	if err := tx.Lock(ctx, `SELECT id FROM subscribers WHERE key = ?`, p.Address.Key()); err != nil {
+		return Subscriber{}, err
+	}
 	found, err := s.SubscriberByKey(ctx, p.Address.Key())
 	if !errors.Is(err, database.ErrNotFound) || !open {
 		if errors.Is(err, database.ErrNotFound) {
@@ -121,8 +127,13 @@ func (s *Store) meet(ctx context.Context, tx *database.Tx, p Person, open bool) 
 // confirmed subscription stays as it is.
 func (s *Store) await(ctx context.Context, tx *database.Tx, listID int64, p Subscriber, in SignUp) error {
 	now := s.db.Now().UnixMilli()
-	_, err := tx.Exec(ctx, `INSERT INTO subscriptions (list_id, subscriber_id, status, confirmed_at, changed_at) VALUES (?, ?, 'pending', 0, ?)
-		ON CONFLICT (list_id, subscriber_id) DO UPDATE SET status = 'pending', changed_at = excluded.changed_at WHERE subscriptions.status <> 'confirmed'`, listID, p.ID, now)
+	said, err := s.wishes(ctx, []int64{p.ID})
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO subscriptions (list_id, subscriber_id, status, confirmed_at, changed_at, every_days, paused_until) VALUES (?, ?, 'pending', 0, ?, ?, ?)
+		ON CONFLICT (list_id, subscriber_id) DO UPDATE SET status = 'pending', changed_at = excluded.changed_at WHERE subscriptions.status <> 'confirmed'`,
+		listID, p.ID, now, said[p.ID].everyDays, said[p.ID].pausedUntil)
 	if err != nil {
 		return fmt.Errorf("sign up: %w", err)
 	}
@@ -159,6 +170,9 @@ const (
 // leads to. It lifts what only a new yes may lift: an earlier no, a complaint,
 // an erasure. A link from before the person's last no does nothing.
 func (s *Store) Confirm(ctx context.Context, tx *database.Tx, c Confirmation) (string, error) {
+	if err := s.hear(ctx, tx, c.SubscriberID); err != nil {
+		return "", err
+	}
 	st := s.With(tx)
 	now := s.db.Now()
 	if now.Sub(c.AskedAt) > PendingFor {
@@ -193,13 +207,21 @@ func (s *Store) Confirm(ctx context.Context, tx *database.Tx, c Confirmation) (s
 	return NowConfirmed, st.confirmed(ctx, tx, c, p, now)
 }
 
+// hear holds a person for what they say themselves: it is ordered against every
+// no, and a second yes of theirs finds the first one written.
+func (s *Store) hear(ctx context.Context, tx *database.Tx, subscriberID int64) error {
+	if err := tx.Yes(ctx); err != nil {
+		return err
+	}
+	return s.Hold(ctx, tx, []int64{subscriberID})
+}
+
 // confirmed writes the yes and all that follows from it.
 func (s *Store) confirmed(ctx context.Context, tx *database.Tx, c Confirmation, p Subscriber, now time.Time) error {
 	if err := s.lift(ctx, tx, p.Key, c.ListID); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, `UPDATE subscriptions SET status = 'confirmed', confirmed_at = CASE WHEN status = 'confirmed' THEN confirmed_at ELSE ? END, changed_at = ?, paused_until = 0,
-			every_days = (SELECT MAX(o.every_days) FROM subscriptions o WHERE o.subscriber_id = subscriptions.subscriber_id)
+	_, err := tx.Exec(ctx, `UPDATE subscriptions SET status = 'confirmed', confirmed_at = CASE WHEN status = 'confirmed' THEN confirmed_at ELSE ? END, changed_at = ?, paused_until = 0
 		WHERE list_id = ? AND subscriber_id = ?`, now.UnixMilli(), now.UnixMilli(), c.ListID, c.SubscriberID)
 	if err != nil {
 		return fmt.Errorf("confirm: %w", err)
@@ -249,12 +271,14 @@ func (s *Store) alive(ctx context.Context, tx *database.Tx, subscriberID int64) 
 // most limit of them, and returns how many. Who had left before is back where
 // they were; who is on no list any more, and was never mailed, is forgotten.
 func (s *Store) ExpirePending(ctx context.Context, tx *database.Tx, limit int) (int, error) {
-	var due []Subscription
-	err := tx.Select(ctx, &due, `SELECT `+subscriptionColumns+` FROM subscriptions WHERE status = 'pending' AND changed_at < ?
-		AND NOT EXISTS (SELECT 1 FROM invitations i WHERE i.list_id = subscriptions.list_id AND i.subscriber_id = subscriptions.subscriber_id AND i.state = 'waiting')
-		ORDER BY changed_at LIMIT ?`,
-		s.db.Now().Add(-PendingFor).UnixMilli(), limit)
+	due, err := s.lapsed(ctx, tx, limit)
 	if err != nil || len(due) == 0 {
+		return 0, err
+	}
+	if err := tx.No(ctx); err != nil { // only now: it holds up all begins
+		return 0, err
+	}
+	if due, err = s.lapsed(ctx, tx, limit); err != nil || len(due) == 0 {
 		return 0, err
 	}
 	st := s.With(tx)
@@ -287,6 +311,15 @@ func (s *Store) ExpirePending(ctx context.Context, tx *database.Tx, limit int) (
 		}
 	}
 	return len(due), st.forgetStrangers(ctx, tx, ids)
+}
+
+// lapsed are sign-ups that were not confirmed in time, the oldest first.
+func (s *Store) lapsed(ctx context.Context, tx *database.Tx, limit int) (due []Subscription, err error) {
+	err = tx.Select(ctx, &due, `SELECT `+subscriptionColumns+` FROM subscriptions WHERE status = 'pending' AND changed_at < ?
+		AND NOT EXISTS (SELECT 1 FROM invitations i WHERE i.list_id = subscriptions.list_id AND i.subscriber_id = subscriptions.subscriber_id AND i.state = 'waiting')
+		ORDER BY changed_at LIMIT ?`,
+		s.db.Now().Add(-PendingFor).UnixMilli(), limit)
+	return due, err
 }
 
 // forgetStrangers removes people who are on no list and never said yes.

@@ -103,10 +103,15 @@ func (e *enrolment) confirm(ctx context.Context, ids []int64, yes consent.Statem
 	if renewed {
 		until = yes.At.UnixMilli()
 	}
-	err := e.tx.Insert(ctx, fmt.Sprintf(`INSERT INTO subscriptions (list_id, subscriber_id, status, confirmed_at, changed_at) VALUES (?, ?, 'confirmed', ?, ?) ON CONFLICT (list_id, subscriber_id) DO UPDATE SET
+	said, err := e.store.wishes(ctx, e.met(ids))
+	if err != nil {
+		return err
+	}
+	err = e.tx.Insert(ctx, fmt.Sprintf(`INSERT INTO subscriptions (list_id, subscriber_id, status, confirmed_at, changed_at, every_days, paused_until) VALUES (?, ?, 'confirmed', ?, ?, ?, ?) ON CONFLICT (list_id, subscriber_id) DO UPDATE SET
 		status = excluded.status, confirmed_at = excluded.confirmed_at, changed_at = excluded.changed_at
 		WHERE subscriptions.status = 'confirmed' OR subscriptions.left_at = 0 OR subscriptions.left_at < %d`, until), len(ids), func(i int, p *database.Params) {
-		p.Set(e.list, ids[i], now, now)
+		w := said[ids[i]]
+		p.Set(e.list, ids[i], now, now, w.everyDays, w.pausedUntil)
 	})
 	if err != nil {
 		return err
@@ -171,7 +176,7 @@ func (s *Store) Leave(ctx context.Context, tx *database.Tx, subscriberID int64, 
 	if len(listIDs) == 0 {
 		return false, nil
 	}
-	if err := tx.Gate(ctx, true); err != nil {
+	if err := tx.No(ctx); err != nil {
 		return false, err
 	}
 	now := s.db.Now()

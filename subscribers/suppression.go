@@ -53,8 +53,8 @@ func (s *Store) Suppress(ctx context.Context, tx *database.Tx, a address.Address
 }
 
 func (s *Store) suppress(ctx context.Context, tx *database.Tx, x Suppression) error {
-	if !byMachine(x.Reason) {
-		if err := tx.Gate(ctx, true); err != nil {
+	if x.ListID != 0 || !byMachine(x.Reason) {
+		if err := tx.No(ctx); err != nil {
 			return err
 		}
 	}

@@ -20,6 +20,9 @@ type TrackingChoice struct {
 // Track notes that a person lets us see what they open and follow, or no more.
 // A yes needs its source and its words.
 func (s *Store) Track(ctx context.Context, tx *database.Tx, subscriberID int64, given bool, source, wording string) error {
+	if err := s.Hold(ctx, tx, []int64{subscriberID}); err != nil {
+		return err
+	}
 	p, err := s.With(tx).Subscriber(ctx, subscriberID)
 	if err != nil {
 		return err

@@ -268,6 +268,9 @@ var ErrReason = errors.New("a reason is needed: say why mail may go again")
 // Resume lets a scope go again by a person's word. What was sent before is not
 // held against it again. [database.ErrNotFound] when nothing holds or slows it.
 func (s *Store) Resume(ctx context.Context, tx *database.Tx, scope, reason string) error {
+	if err := tx.Gate(ctx, true); err != nil { // in turn with the breakers' own judgement
+		return err
+	}
 	var rows []Breaker
 	err := tx.Select(ctx, &rows, `SELECT `+breakerColumns+` FROM breakers WHERE scope = ? AND state <> 'ok'`, scope)
 	if err != nil {

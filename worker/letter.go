@@ -161,15 +161,15 @@ func (m *letterMail) claim() claim { return claim{m.laneID, m.date} }
 // that day's cap is spent, it says when to ask again (Unix milliseconds).
 func (m *letterMail) count(ctx context.Context) (again int64, err error) {
 	w := m.worker
-	domain, err := w.senders.DomainByName(ctx, m.sender.Domain)
-	if err != nil {
-		return 0, err
-	}
-	ramp, err := campaign.RampOf(domain)
-	if err != nil {
-		return 0, err
-	}
 	err = w.db.Write(ctx, func(tx *database.Tx) error {
+		domain, err := w.senders.HoldDomain(ctx, tx, m.sender.Domain)
+		if err != nil {
+			return err
+		}
+		ramp, err := campaign.RampOf(domain)
+		if err != nil {
+			return err
+		}
 		known, err := w.pace.ProvidersOf(ctx, tx, []string{m.to.Domain()})
 		if err != nil {
 			return err

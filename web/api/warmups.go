@@ -111,7 +111,7 @@ func (c *calls) setWarmup(ctx context.Context, in *struct {
 },
 ) (Warmup, error) {
 	err := c.DB.Write(ctx, func(tx *database.Tx) error {
-		d, err := c.Sending.With(tx).DomainByName(ctx, in.Domain)
+		d, err := c.Sending.HoldDomain(ctx, tx, in.Domain)
 		if err != nil {
 			return fmt.Errorf("domain %s: %w", in.Domain, err)
 		}
