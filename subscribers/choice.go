@@ -137,7 +137,9 @@ func (s *Store) Undo(ctx context.Context, tx *database.Tx, subscriberID, campaig
 	var back []int64
 	err = tx.Each(ctx, `UPDATE subscriptions SET status = 'confirmed', changed_at = ? WHERE list_id = ? AND subscriber_id = ? AND status = 'unsubscribed' AND confirmed_at > 0 AND left_at <= ?
 			AND NOT EXISTS (SELECT 1 FROM suppressions x WHERE x.key = ? AND x.list_id = subscriptions.list_id)`,
-		len(l.Lists()), func(i int, row *database.Params) { row.Set(now.UnixMilli(), l.Lists()[i], subscriberID, l.LeftAt, p.Key) },
+		len(l.Lists()), func(i int, row *database.Params) {
+			row.Set(now.UnixMilli(), l.Lists()[i], subscriberID, l.LeftAt, p.Key)
+		},
 		func(i int, n int64) {
 			if n == 1 {
 				back = append(back, l.Lists()[i])
