@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -15,7 +14,7 @@ type Calendar struct {
 	QuietFrom string   `json:"quiet_from,omitempty"` // "21:00"; no mail from then
 	QuietTo   string   `json:"quiet_to,omitempty"`   // until then, which may be the next day
 	Days      []string `json:"days,omitempty"`       // mon to sun; none: all
-	LocalTime string   `json:"local_time,omitempty"` // "09:00": everybody's mail goes at that time of their own
+	LocalTime string   `json:"local_time,omitempty"` // "09:00": nobody is mailed before that time of their own, on any day
 	Timezone  string   `json:"timezone,omitempty"`   // of people whose own is not known; "": UTC
 }
 
@@ -45,7 +44,7 @@ func (c *Calendar) check() error {
 			return &Invalid{"timezone", fmt.Sprintf("%q is unknown: want an IANA name such as Europe/Paris", c.Timezone)}
 		}
 	}
-	if at, ok := minutes(c.LocalTime); ok && c.quiet(at) {
+	if r := c.rule(); r.at >= 0 && r.quiet(r.at) {
 		return &Invalid{"local_time", c.LocalTime + " is within the quiet hours"}
 	}
 	return nil
@@ -60,127 +59,24 @@ func minutes(text string) (int, bool) {
 // Always tells whether it forbids nothing.
 func (c Calendar) Always() bool { return c.QuietFrom == "" && len(c.Days) == 0 && c.LocalTime == "" }
 
-// quiet tells whether no mail may go at a minute of the day.
-func (c Calendar) quiet(at int) bool {
-	from, ok := minutes(c.QuietFrom)
-	to, _ := minutes(c.QuietTo)
-	switch {
-	case !ok:
-		return false
-	case from < to:
-		return from <= at && at < to
-	}
-	return at >= from || at < to
-}
-
-// Allows tells whether somebody in a zone may be mailed at a moment.
-func (c Calendar) Allows(t time.Time, zone *time.Location) bool {
-	t = t.In(zone)
-	day := strings.Fields(weekdays)[t.Weekday()]
-	return (len(c.Days) == 0 || slices.Contains(c.Days, day)) && !c.quiet(t.Hour()*60+t.Minute())
-}
-
-// Next is the first moment, at now or later, at which somebody in a zone may
-// be mailed by a campaign that started at the given time. A mail at a local
-// time goes at the first such time after the start.
-func (c Calendar) Next(now, start time.Time, zone *time.Location) time.Time {
-	t := now
-	if at, ok := minutes(c.LocalTime); ok {
-		first := start.In(zone)
-		y, m, d := first.Date()
-		first = time.Date(y, m, d, at/60, at%60, 0, 0, zone)
-		if first.Before(start) {
-			first = time.Date(y, m, d+1, at/60, at%60, 0, 0, zone)
+// rule reads the calendar's texts, of which [Calendar.check] has seen that they can be read.
+func (c Calendar) rule() rule {
+	of := func(text string) int {
+		if m, ok := minutes(text); ok {
+			return m
 		}
-		if first.After(t) {
-			t = first
+		return -1
+	}
+	r := rule{from: of(c.QuietFrom), to: of(c.QuietTo), at: of(c.LocalTime), days: 1<<7 - 1}
+	if len(c.Days) > 0 {
+		r.days = 0
+	}
+	for i, day := range strings.Fields(weekdays) {
+		if slices.Contains(c.Days, day) {
+			r.days |= 1 << i
 		}
 	}
-	for range 32 { // at most two steps a day, of eight days
-		if c.Allows(t, zone) {
-			return t
-		}
-		t = c.later(t.In(zone))
-	}
-	return t
-}
-
-// later is the next moment at which what forbids t may end.
-func (c Calendar) later(t time.Time) time.Time {
-	y, m, d := t.Date()
-	midnight := time.Date(y, m, d+1, 0, 0, 0, 0, t.Location())
-	if to, ok := minutes(c.QuietTo); ok && c.quiet(t.Hour()*60+t.Minute()) {
-		end := time.Date(y, m, d, to/60, to%60, 0, 0, t.Location())
-		if end.After(t) && end.Before(midnight) {
-			return end
-		}
-		if end.Equal(midnight) {
-			return midnight
-		}
-		// It ends tomorrow; or clocks are put back and this hour comes twice.
-		if again := t.Add(15 * time.Minute).Truncate(15 * time.Minute); again.Before(midnight) && !c.quiet(again.In(t.Location()).Hour()*60+again.In(t.Location()).Minute()) {
-			return again
-		}
-	}
-	return midnight
-}
-
-// zones remembers time zones by name, which are slow to read.
-type zones struct {
-	mu     sync.Mutex
-	byName map[string]*time.Location
-}
-
-// mostZones bounds what is remembered: there are about 600 names.
-const mostZones = 1000
-
-// of is the zone of a name; otherwise when it is empty or unknown.
-func (z *zones) of(name string, otherwise *time.Location) *time.Location {
-	if name == "" || name == "Local" {
-		return otherwise
-	}
-	z.mu.Lock()
-	defer z.mu.Unlock()
-	at, ok := z.byName[name]
-	if !ok {
-		if z.byName == nil || len(z.byName) >= mostZones {
-			z.byName = map[string]*time.Location{}
-		}
-		at, _ = time.LoadLocation(name) // nil: unknown
-		z.byName[name] = at
-	}
-	if at == nil {
-		return otherwise
-	}
-	return at
-}
-
-// Hours are a campaign's calendar with its start, for those who ask about many people.
-type Hours struct {
-	Calendar
-	start time.Time
-	zone  *time.Location
-	zones *zones
-}
-
-// Hours of a campaign with the calendar that its launch froze.
-func (s *Store) Hours(c Campaign, frozen Calendar) Hours {
-	start := max(c.StartsAt, c.LaunchedAt)
-	h := Hours{Calendar: frozen, start: time.UnixMilli(start), zones: s.zones}
-	h.zone = s.zones.of(frozen.Timezone, time.UTC)
-	return h
-}
-
-// Zone is where somebody lives, by the name that is known of it.
-func (h Hours) Zone(name string) *time.Location { return h.zones.of(name, h.zone) }
-
-// Next is the first moment, at now or later, at which somebody in the zone of
-// a name may be mailed.
-func (h Hours) Next(now time.Time, zone string) time.Time {
-	if h.Always() {
-		return now
-	}
-	return h.Calendar.Next(now, h.start, h.Zone(zone))
+	return r
 }
 
 func formatCalendar(c Calendar) string {

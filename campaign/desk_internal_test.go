@@ -133,6 +133,20 @@ func (d *desk) listAt(name, zone, domain string, n int) (id int64) {
 	return id
 }
 
+// warmUp gives the sending domain a ramp; none without steps.
+func (d *desk) warmUp(steps string) {
+	d.Helper()
+	d.write(func(tx *database.Tx) error {
+		v, err := d.senders.With(tx).DomainByName(d.ctx, "example.com")
+		d.must(err)
+		if v.Warmup, v.Ramp = sending.OwnWarmup, steps; steps == "" {
+			v.Warmup, v.Ramp = sending.NoWarmup, "[]"
+		}
+		_, err = d.senders.SetWarmup(d.ctx, tx, v)
+		return err
+	})
+}
+
 // launch makes a campaign of what is said of it and sets it going.
 func (d *desk) launch(c Campaign, canary Canary) int64 {
 	d.Helper()
@@ -255,12 +269,19 @@ func (d *desk) begin(b Batch, r Delivery) (ok bool) {
 		if err != nil || allowed[0] != Granted {
 			return err
 		}
+		if b.Date != 0 {
+			if room, err := d.pace.Claim(d.ctx, tx, b.Lane, b.Date); err != nil || room == 0 {
+				return err
+			}
+		}
 		t := Tally{}
 		begun, err := d.store.Begin(d.ctx, tx, []Attempt{attemptOf(b, r)}, t)
 		if err != nil {
 			return err
 		}
-		ok = begun[0]
+		if ok = begun[0]; ok && b.Date != 0 {
+			d.must(d.pace.Use(d.ctx, tx, b.Lane, b.Date, 1, 0))
+		}
 		return d.store.Count(d.ctx, tx, t)
 	})
 	return ok

@@ -26,7 +26,7 @@ type NewCampaign struct {
 	Translations map[string]campaign.Content `json:"translations,omitempty" doc:"The content in other languages, by locale; who speaks none of them gets the one above."`
 	QuietHours   *QuietHours                 `json:"quiet_hours,omitempty" doc:"No mail then, by the clock where the person lives."`
 	AllowedDays  []string                    `json:"allowed_days,omitempty" maxItems:"7" enum:"mon,tue,wed,thu,fri,sat,sun" doc:"All, if left out; by the calendar where the person lives."`
-	LocalTime    string                      `json:"local_time,omitempty" example:"" doc:"Everybody gets the mail at this time of their own, at the first one after the start; such as 09:00."`
+	LocalTime    string                      `json:"local_time,omitempty" example:"" doc:"Everybody gets the mail at this time of their own, from the first one after the start on, and on no day before it; such as 09:00."`
 	Timezone     string                      `json:"timezone,omitempty" maxLength:"64" example:"Europe/Paris" doc:"Of those whose own is not known; UTC if left out."`
 	Priority     string                      `json:"priority,omitempty" enum:"high,normal,low" default:"normal" doc:"Who goes first where there is not room for all; campaigns of one priority share."`
 	OnUncertain  string                      `json:"on_uncertain,omitempty" enum:"resend,hold" default:"resend" doc:"What becomes of a message whose answer was lost: sent once more, or held for a person."`
