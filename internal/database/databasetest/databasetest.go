@@ -40,6 +40,11 @@ func At(t testing.TB, now func() time.Time) *database.DB {
 // Open is the database at a URL, migrated.
 func Open(t testing.TB, dsn string) *database.DB { return open(t, dsn, database.Options{}) }
 
+// OpenAt is [Open] with a clock of the test's own.
+func OpenAt(t testing.TB, dsn string, now func() time.Time) *database.DB {
+	return open(t, dsn, database.Options{Now: now})
+}
+
 // SQLite is the URL of a new file in a folder of the test's.
 func SQLite(t testing.TB) string {
 	return "sqlite:" + filepath.Join(t.TempDir(), "facteur.db")
