@@ -39,9 +39,9 @@ type stepped struct {
 // what differs from it.
 func eachStepped(t *testing.T, test func(s *stepped)) {
 	var s *stepped
-	now := func() time.Time { return s.wall }
 	s = &stepped{wall: time.Now(), even: database.SinceBoot()}
-	databasetest.EachAt(t, now, func(t *testing.T, db *database.DB) {
+	opt := database.Options{Now: func() time.Time { return s.wall }, Since: func() time.Duration { return s.even }}
+	databasetest.EachWith(t, opt, func(t *testing.T, db *database.DB) {
 		s = &stepped{T: t, wall: time.Now(), even: database.SinceBoot(), db: db}
 		s.furnish()
 		test(s)
@@ -56,7 +56,7 @@ func (s *stepped) furnish() {
 	process, err := database.Join(ctx, s.db, s.TempDir())
 	s.must(err)
 	s.Cleanup(func() { _ = process.Leave(context.Background()) })
-	watch, err := database.NewWatch(ctx, s.db, func() time.Duration { return s.even })
+	watch, err := database.NewWatch(ctx, s.db)
 	s.must(err)
 	s.scheduler = NewScheduler(NewStore(s.db, s.people, s.senders, s.pace), process, &shelf{}, DefaultPatience(), slog.New(slog.DiscardHandler))
 	s.scheduler.Watched(watch)

@@ -26,22 +26,24 @@ const (
 
 // holdCmd tells how many places a process may fill in a scope.
 //
-//	KEYS[1] HASH: member → "places wanted expires"; "born" → when the hash was made, µs
+//	KEYS[1] HASH: member → "places wanted expires"; "born" → "server time": by which Redis the hash was made, and when, µs
 //	ARGV    member, in use, wanted (in use included), limit, TTL µs, horizon µs
 //	Output  places
 //
 // No member is given more than the others leave. When others want more than
 // they have, each keeps to an even share. What is in use is always counted,
 // even above a limit that was lowered. In a hash that was just made nobody
-// gets more than is in use: the others have yet to say what they hold.
-const holdCmd = `
+// gets more than is in use: the others have yet to say what they hold. So it is
+// when another Redis answers than the one that made it: it may lack the last moments.
+const holdCmd = serverID + `
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
 local member, used, wanted, limit, ttl, horizon = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local born = tonumber(redis.call('HGET', KEYS[1], 'born') or '')
-if not born or born > now then
+local by, born = string.match(redis.call('HGET', KEYS[1], 'born') or '', '^(%S+) (%d+)$')
+born = tonumber(born)
+if by ~= server or born > now then
   born = now
-  redis.call('HSET', KEYS[1], 'born', string.format('%.0f', now))
+  redis.call('HSET', KEYS[1], 'born', string.format('%s %.0f', server, now))
 end
 local others, members, starving = 0, 1, false
 local all = redis.call('HGETALL', KEYS[1])
@@ -75,6 +77,7 @@ type Leases struct {
 	redis  redis.UniversalClient
 	script *redis.Script
 	member string
+	since  func() time.Duration
 
 	mu      sync.Mutex
 	byScope map[string]*lease
@@ -86,13 +89,14 @@ type lease struct {
 	places  int64 // may be filled
 	used    int64 // are filled
 	waiting int64
-	saidAt  time.Time     // when Redis last answered
+	saidAt  time.Duration // when Redis last answered
 	changed chan struct{} // closed when a place may have become free
 }
 
-// NewLeases speaks for one process, whose name nobody else has.
-func NewLeases(r redis.UniversalClient, member string) *Leases {
-	return &Leases{redis: r, script: redis.NewScript(holdCmd), member: member, byScope: map[string]*lease{}}
+// NewLeases speaks for one process, whose name nobody else has. since is the
+// clock by which its places lapse, see [database.DB.Since].
+func NewLeases(r redis.UniversalClient, member string, since func() time.Duration) *Leases {
+	return &Leases{redis: r, script: redis.NewScript(holdCmd), member: member, since: since, byScope: map[string]*lease{}}
 }
 
 // Run keeps what is held until ctx ends.
@@ -127,7 +131,7 @@ func (l *Leases) say(ctx context.Context, scope string) error {
 	}
 	used, wanted, limit := at.used, at.used+at.waiting, at.limit
 	l.mu.Unlock()
-	asked := time.Now()
+	asked := l.since()
 	places, err := l.script.Run(ctx, l.redis, []string{"facteur:{connections}:" + scope}, l.member, used, wanted, limit, leaseTTL.Microseconds(), Horizon.Microseconds()).Int64()
 	if err != nil {
 		return fmt.Errorf("hold connections of %s: %w", scope, err)
@@ -192,7 +196,7 @@ func (l *Leases) enter(ctx context.Context, g Gate) error {
 		l.mu.Unlock()
 	}()
 	for wait := time.Duration(0); ; wait = 50 * time.Millisecond { // it asks at once, and then now and again
-		if time.Since(at.saidAt) < leaseTrust && at.used < min(at.places, at.limit) {
+		if l.since()-at.saidAt < leaseTrust && at.used < min(at.places, at.limit) {
 			at.used++
 			return nil
 		}

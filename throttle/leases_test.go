@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"facteur/internal/database"
 	"facteur/throttle"
 
 	"github.com/redis/go-redis/v9"
@@ -21,7 +22,7 @@ func connections(n int64) []throttle.Gate {
 // holder is the leases of one process, kept alive until the test ends.
 func holder(t *testing.T, r *redis.Client, name string) *throttle.Leases {
 	t.Helper()
-	l := throttle.NewLeases(r, name)
+	l := throttle.NewLeases(r, name, database.SinceBoot)
 	ctx, cancel := context.WithCancel(t.Context())
 	var done sync.WaitGroup
 	done.Go(func() { l.Run(ctx) })
@@ -102,10 +103,10 @@ func TestLeases_AfterAFlushNobodyGetsMoreUntilAllHaveSpoken(t *testing.T) {
 func TestLeases_FailWhenRedisIsGone(t *testing.T) {
 	r := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", MaxRetries: -1})
 	defer r.Close()
-	if _, err := throttle.NewLeases(r, "a").Acquire(t.Context(), connections(1)); err == nil {
+	if _, err := throttle.NewLeases(r, "a", database.SinceBoot).Acquire(t.Context(), connections(1)); err == nil {
 		t.Error("a place without Redis")
 	}
-	if release, err := throttle.NewLeases(r, "a").Acquire(t.Context(), connections(0)); err != nil || release != nil {
+	if release, err := throttle.NewLeases(r, "a", database.SinceBoot).Acquire(t.Context(), connections(0)); err != nil || release != nil {
 		t.Errorf("without a limit: %v", err)
 	}
 }

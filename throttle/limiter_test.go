@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"facteur/internal/database"
 	"facteur/throttle"
 
 	"github.com/alicebob/miniredis/v2"
@@ -48,7 +49,7 @@ func eachRedis(t *testing.T, test func(t *testing.T, r *redis.Client)) {
 
 // permit is one permit's time; the script meant it late by at most slack earlier.
 type permit struct {
-	at    time.Time
+	at    time.Duration
 	slack time.Duration
 	taker int
 }
@@ -56,11 +57,11 @@ type permit struct {
 func TestLimiter_SpacesThePermitsOfAllTakersEvenly(t *testing.T) {
 	eachRedis(t, func(t *testing.T, r *redis.Client) {
 		limit := throttle.Limit{PerSecond: 100}
-		begun := time.Now()
+		begun := database.SinceBoot()
 		got := takers(t, r, 4, 150, func(int) []throttle.Gate { return lane(limit) })
 		checkWindows(t, got, limit)
-		if first := got[0].at; first.Before(begun.Add(throttle.Horizon)) {
-			t.Errorf("the first permit is %v after an empty Redis, want a horizon or more", first.Sub(begun))
+		if first := got[0].at; first < begun+throttle.Horizon {
+			t.Errorf("the first permit is %v after an empty Redis, want a horizon or more", first-begun)
 		}
 		checkUsed(t, got, limit)
 	})
@@ -94,7 +95,7 @@ func takers(t *testing.T, r *redis.Client, n, enough int, gates func(taker int) 
 	var all sync.WaitGroup
 	for i := range n {
 		all.Go(func() {
-			limiter := throttle.NewLimiter(r)
+			limiter := throttle.NewLimiter(r, database.SinceBoot)
 			for {
 				asked := time.Now()
 				p, err := limiter.Take(t.Context(), gates(i), 7)
@@ -112,13 +113,13 @@ func takers(t *testing.T, r *redis.Client, n, enough int, gates func(taker int) 
 					return
 				}
 				if p.N == 0 {
-					time.Sleep(time.Until(p.First))
+					time.Sleep(p.First - database.SinceBoot())
 				}
 			}
 		})
 	}
 	all.Wait()
-	slices.SortFunc(got, func(a, b permit) int { return a.at.Compare(b.at) })
+	slices.SortFunc(got, func(a, b permit) int { return cmp.Compare(a.at, b.at) })
 	return got
 }
 
@@ -132,7 +133,7 @@ func checkWindows(t *testing.T, got []permit, limit throttle.Limit) {
 		most++
 	}
 	for i, j := 0, 0; i < len(got); i++ {
-		for ; j < len(got) && got[j].at.Sub(got[i].at) < time.Second; j++ {
+		for ; j < len(got) && got[j].at-got[i].at < time.Second; j++ {
 		}
 		if j-i > most {
 			t.Fatalf("%d permits in the second from permit %d on, want at most %d", j-i, i, most)
@@ -144,7 +145,7 @@ func checkWindows(t *testing.T, got []permit, limit throttle.Limit) {
 // little that each step of them may lose.
 func checkUsed(t *testing.T, got []permit, limit throttle.Limit) {
 	t.Helper()
-	took, least := got[len(got)-1].at.Sub(got[0].at), time.Duration(len(got)-1)*limit.Interval()
+	took, least := got[len(got)-1].at-got[0].at, time.Duration(len(got)-1)*limit.Interval()
 	t.Logf("%d permits in %v: %.1f%% of the limit", len(got), took, 100*float64(least)/float64(took))
 	if took > least+least/5+time.Second/2 {
 		t.Errorf("%d permits stretch over %v, want little more than %v: some were lost", len(got), took, least)
@@ -153,21 +154,21 @@ func checkUsed(t *testing.T, got []permit, limit throttle.Limit) {
 
 func TestLimiter_GivesNothingForAHorizonAfterAFlush(t *testing.T) {
 	eachRedis(t, func(t *testing.T, r *redis.Client) {
-		limiter, limit := throttle.NewLimiter(r), throttle.Limit{PerSecond: 1000}
+		limiter, limit := throttle.NewLimiter(r, database.SinceBoot), throttle.Limit{PerSecond: 1000}
 		if _, err := limiter.Take(t.Context(), lane(limit), 10); err != nil {
 			t.Fatal(err)
 		}
 		if err := r.FlushDB(t.Context()).Err(); err != nil {
 			t.Fatal(err)
 		}
-		flushed := time.Now()
+		flushed := database.SinceBoot()
 		for range 5 {
 			p, err := limiter.Take(t.Context(), lane(limit), 10)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if p.N > 0 && p.First.Before(flushed.Add(throttle.Horizon)) {
-				t.Fatalf("a permit for %v after the flush, want at least %v", p.First.Sub(flushed), throttle.Horizon)
+			if p.N > 0 && p.First < flushed+throttle.Horizon {
+				t.Fatalf("a permit for %v after the flush, want at least %v", p.First-flushed, throttle.Horizon)
 			}
 		}
 	})
@@ -178,7 +179,7 @@ func TestLimiter_FailsWhenRedisIsGone(t *testing.T) {
 	r := redis.NewClient(&redis.Options{Addr: server.Addr(), MaxRetries: -1})
 	defer r.Close()
 	server.Close()
-	limiter := throttle.NewLimiter(r)
+	limiter := throttle.NewLimiter(r, database.SinceBoot)
 	if p, err := limiter.Take(t.Context(), lane(throttle.Limit{PerMinute: 60}), 10); err == nil || p.N != 0 {
 		t.Errorf("got %d permits and error %v, want none and one", p.N, err)
 	}
@@ -199,7 +200,7 @@ func newClock(t *testing.T) *clock {
 	server := miniredis.RunT(t)
 	r := redis.NewClient(&redis.Options{Addr: server.Addr()})
 	t.Cleanup(func() { _ = r.Close() })
-	c := &clock{Limiter: throttle.NewLimiter(r), t: t, server: server, now: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)}
+	c := &clock{Limiter: throttle.NewLimiter(r, database.SinceBoot), t: t, server: server, now: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)}
 	server.SetTime(c.now)
 	return c
 }
@@ -213,7 +214,7 @@ func (c *clock) pass(d time.Duration) {
 // take wants n permits and gets granted, the first in about after.
 func (c *clock) take(limit throttle.Limit, n, granted int, after time.Duration) {
 	c.t.Helper()
-	before := time.Now()
+	before := database.SinceBoot()
 	p, err := c.Take(c.t.Context(), lane(limit), n)
 	if err != nil {
 		c.t.Fatal(err)
@@ -221,11 +222,11 @@ func (c *clock) take(limit throttle.Limit, n, granted int, after time.Duration) 
 	if p.N != granted {
 		c.t.Fatalf("%d permits, want %d", p.N, granted)
 	}
-	if p.First.Sub(before) < after || time.Until(p.First) > after {
-		c.t.Fatalf("the first permit is in %v to %v, want %v", time.Until(p.First), p.First.Sub(before), after)
+	if p.First-before < after || p.First-database.SinceBoot() > after {
+		c.t.Fatalf("the first permit is in %v to %v, want %v", p.First-database.SinceBoot(), p.First-before, after)
 	}
-	if p.N > 1 && p.At(1).Sub(p.At(0)) != limit.Interval() {
-		c.t.Fatalf("%v apart, want %v", p.At(1).Sub(p.At(0)), limit.Interval())
+	if p.N > 1 && p.At(1)-p.At(0) != limit.Interval() {
+		c.t.Fatalf("%v apart, want %v", p.At(1)-p.At(0), limit.Interval())
 	}
 }
 

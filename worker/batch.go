@@ -252,7 +252,7 @@ func (b *batch) feed(todo []*delivery) (notBefore int64) {
 			break
 		}
 		if permits.N == 0 {
-			if wait := time.Until(permits.First); wait > throttle.Horizon {
+			if wait := permits.First - b.worker.db.Since(); wait > throttle.Horizon {
 				notBefore = b.worker.db.Now().Add(wait).UnixMilli()
 				break
 			}
@@ -291,7 +291,7 @@ func (b *batch) use(permits throttle.Permits, gates []throttle.Gate, pace *pacin
 		if permits.Every > 0 {
 			b.sleep(permits.At(i))
 		}
-		if permits.Void(i, b.line.pool.Connections(), time.Now()) || b.worker.pacing.Load() != pace || b.suspicious() {
+		if permits.Void(i, b.line.pool.Connections(), b.worker.db.Since()) || b.worker.pacing.Load() != pace || b.suspicious() {
 			return i, nil
 		}
 		if !b.goOn() {
@@ -326,8 +326,8 @@ func (b *batch) today() bool {
 	return b.Date == 0 || b.From <= now && now < b.Until
 }
 
-func (b *batch) sleep(until time.Time) {
-	d := time.Until(until)
+func (b *batch) sleep(until time.Duration) {
+	d := until - b.worker.db.Since()
 	if d <= 0 {
 		return
 	}

@@ -213,7 +213,7 @@ func (w *Worker) permit(gates []throttle.Gate) (again int64, err error) {
 		if err != nil {
 			return 0, err
 		}
-		wait := time.Until(p.First)
+		wait := p.First - w.db.Since()
 		if p.N == 0 && wait > throttle.Horizon {
 			return w.db.Now().Add(wait).UnixMilli(), nil
 		}

@@ -171,7 +171,7 @@ func (a *App) openDatabase(ctx context.Context) error {
 	if err := a.process.Introduce(ctx, database.Introduction{Roles: a.roleNames(), Version: version}); err != nil {
 		return err
 	}
-	a.watch, err = database.NewWatch(ctx, a.db, database.SinceBoot)
+	a.watch, err = database.NewWatch(ctx, a.db)
 	return err
 }
 

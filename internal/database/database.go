@@ -26,6 +26,9 @@ const (
 type Options struct {
 	// Now is the clock of ids and of everything written on SQLite; nil means time.Now.
 	Now func() time.Time
+	// Since is a clock that runs evenly, whatever happens to the wall clock and
+	// while the machine sleeps; nil means SinceBoot.
+	Since func() time.Duration
 	// Connections bounds the PostgreSQL pool; 0 means 20.
 	Connections int
 	// Limit is how long a statement outside, or a whole transaction, may take on
@@ -40,6 +43,7 @@ type DB struct {
 	pool   *sqlx.DB // PostgreSQL: everything; SQLite: writing connections
 	read   *sqlx.DB // SQLite: a read-only pool; PostgreSQL: the same as pool
 	now    func() time.Time
+	since  func() time.Duration
 	limit  time.Duration // of what is under way on PostgreSQL
 	writer *writer       // SQLite only
 	ids    ids
@@ -51,6 +55,9 @@ type DB struct {
 func Open(ctx context.Context, dsn string, opt Options) (*DB, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
+	}
+	if opt.Since == nil {
+		opt.Since = SinceBoot
 	}
 	if opt.Connections == 0 {
 		opt.Connections = 20
@@ -79,6 +86,10 @@ func (db *DB) Pool() *sql.DB { return db.pool.DB }
 
 // Now is the clock of this database's writers.
 func (db *DB) Now() time.Time { return db.now() }
+
+// Since is a clock that runs evenly, whatever happens to [DB.Now] and while the
+// machine sleeps: by it leases and permits end.
+func (db *DB) Since() time.Duration { return db.since() }
 
 // Close waits for the writes under way and closes all connections.
 func (db *DB) Close() error {

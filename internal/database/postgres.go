@@ -40,7 +40,7 @@ func openPostgres(ctx context.Context, dsn string, opt Options) (*DB, error) {
 	pool.SetMaxOpenConns(opt.Connections)
 	pool.SetMaxIdleConns(opt.Connections)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
-	db := &DB{engine: Postgres, name: redacted(dsn), pool: pool, read: pool, now: opt.Now, limit: opt.Limit}
+	db := &DB{engine: Postgres, name: redacted(dsn), pool: pool, read: pool, now: opt.Now, since: opt.Since, limit: opt.Limit}
 	db.ids.now = opt.Now
 	if err := db.checkServer(ctx); err != nil {
 		_ = pool.Close()

@@ -15,8 +15,8 @@ import (
 )
 
 // ProcessTTL is how long a process that stopped renewing is still believed to
-// be sending. It stops beginning messages [ProcessMargin] before that, by its
-// own monotonic clock.
+// be sending. It stops beginning messages [ProcessMargin] before that, by
+// [DB.Since].
 const (
 	ProcessTTL    = 15 * time.Second
 	ProcessMargin = 5 * time.Second
@@ -29,8 +29,7 @@ type Process struct {
 	node    atomic.Int64
 	session atomic.Int64
 	lock    *os.File
-	until   atomic.Int64 // monotonic nanoseconds since started
-	started time.Time
+	until   atomic.Int64 // of [DB.Since], nanoseconds
 	said    atomic.Pointer[Introduction]
 	stop    chan struct{}
 	stopped chan struct{}
@@ -61,7 +60,8 @@ const nodeColumns = `node, session, host, pid, lock_file, lease_until, high_ms, 
 // Join takes a free node number, holds a lock file in dir as a proof of life
 // for others on this host, and renews its lease until [Process.Leave].
 func Join(ctx context.Context, db *DB, dir string) (*Process, error) {
-	p := &Process{db: db, started: time.Now(), stop: make(chan struct{}), stopped: make(chan struct{})}
+	asked := db.Since()
+	p := &Process{db: db, stop: make(chan struct{}), stopped: make(chan struct{})}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make %s: %w", dir, err)
 	}
@@ -77,7 +77,7 @@ func Join(ctx context.Context, db *DB, dir string) (*Process, error) {
 		p.unlock()
 		return nil, fmt.Errorf("join the database: %w", err)
 	}
-	p.extend(p.started)
+	p.extend(asked)
 	go p.beat()
 	return p, nil
 }
@@ -131,14 +131,13 @@ func (p *Process) enter(ctx context.Context, tx *Tx) error {
 func (p *Process) Session() int64 { return p.session.Load() }
 
 // Alive tells whether this process may still begin messages: its lease has
-// [ProcessMargin] left by the monotonic clock, which runs on while suspended.
+// [ProcessMargin] left by a clock that runs on while the process is suspended
+// and while the machine sleeps.
 func (p *Process) Alive() bool {
-	return time.Since(p.started) < time.Duration(p.until.Load())-ProcessMargin
+	return p.db.Since() < time.Duration(p.until.Load())-ProcessMargin
 }
 
-func (p *Process) extend(asked time.Time) {
-	p.until.Store(int64(asked.Sub(p.started) + ProcessTTL))
-}
+func (p *Process) extend(asked time.Duration) { p.until.Store(int64(asked + ProcessTTL)) }
 
 func (p *Process) beat() {
 	defer close(p.stopped)
@@ -160,7 +159,7 @@ func (p *Process) beat() {
 func (p *Process) Renew(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, ProcessTTL/2)
 	defer cancel()
-	asked := time.Now()
+	asked := p.db.Since()
 	err := p.db.Write(ctx, func(tx *Tx) error {
 		now, err := tx.Clock(ctx)
 		if err != nil {

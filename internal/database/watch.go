@@ -33,8 +33,7 @@ var ErrUnsteady = errors.New("the clock may be wrong")
 // clock that runs evenly, with the last time that the database was told, and
 // on PostgreSQL with the server's clock. A nil Watch trusts it.
 type Watch struct {
-	db    *DB
-	since func() time.Duration
+	db *DB
 
 	mu     sync.Mutex
 	own    mark   // the process's clock at the last look
@@ -65,10 +64,9 @@ func (m mark) off(wall int64, since time.Duration) time.Duration {
 	return time.Duration(wall-m.then(since)) * time.Millisecond
 }
 
-// NewWatch looks at the clock for the first time. since is a clock that runs
-// evenly, whatever happens to the wall clock: [SinceBoot].
-func NewWatch(ctx context.Context, db *DB, since func() time.Duration) (*Watch, error) {
-	w := &Watch{db: db, since: since}
+// NewWatch looks at the clock for the first time.
+func NewWatch(ctx context.Context, db *DB) (*Watch, error) {
+	w := &Watch{db: db}
 	return w, w.Look(ctx)
 }
 
@@ -80,7 +78,7 @@ func (w *Watch) Steady() error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	switch off := w.own.off(w.db.Now().UnixMilli(), w.since()); {
+	switch off := w.own.off(w.db.Now().UnixMilli(), w.db.Since()); {
 	case w.doubt.Reason != "":
 		return fmt.Errorf("%w: %s. Nothing is deleted, expired or given up before %s, unless a person says that it is right: POST /clock/confirm",
 			ErrUnsteady, w.doubt.Reason, Time(w.doubt.At).Add(steadyFor).Format(time.RFC3339))
@@ -98,7 +96,7 @@ func (w *Watch) Sure() time.Time {
 	now := w.db.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if sure := Time(w.sure.then(w.since())); sure.Before(now) {
+	if sure := Time(w.sure.then(w.db.Since())); sure.Before(now) {
 		return sure
 	}
 	return now
@@ -124,7 +122,7 @@ func (w *Watch) Look(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		own = mark{w.db.Now().UnixMilli(), w.since()}
+		own = mark{w.db.Now().UnixMilli(), w.db.Since()}
 		anchor, doubt = w.judge(mark{now, own.since}, row.SeenAt, row.Doubt)
 		return tx.exec(ctx, `UPDATE clock SET seen_at = ?, doubt = ?, doubted_at = ?, sure_at = ? WHERE id = 1`, now, doubt.Reason, doubt.At, doubt.Sure)
 	})

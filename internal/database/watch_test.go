@@ -31,13 +31,13 @@ func (c *clocks) pass(d time.Duration) {
 func watched(t *testing.T) (*clocks, *database.DB, *database.Watch) {
 	t.Helper()
 	c := &clocks{wall: time.Now(), even: time.Hour}
-	db := databasetest.At(t, c.now)
-	return c, db, look(t, c, db)
+	db := databasetest.With(t, database.Options{Now: c.now, Since: c.since})
+	return c, db, look(t, db)
 }
 
-func look(t *testing.T, c *clocks, db *database.DB) *database.Watch {
+func look(t *testing.T, db *database.DB) *database.Watch {
 	t.Helper()
-	w, err := database.NewWatch(t.Context(), db, c.since)
+	w, err := database.NewWatch(t.Context(), db)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func TestWatch_AStartIsHeldAgainstTheLastTimeThatTheDatabaseWasTold(t *testing.T
 			c, db, w := watched(t)
 			steady(t, w)
 			c.wall = c.wall.Add(at.away)
-			w = look(t, c, db)
+			w = look(t, db)
 			if at.doubt == "" {
 				steady(t, w)
 				return
@@ -129,7 +129,7 @@ func TestWatch_AStartIsHeldAgainstTheLastTimeThatTheDatabaseWasTold(t *testing.T
 			unsteady(t, w, at.doubt)
 			// Another start does not make it right, a person does.
 			c.pass(time.Minute)
-			w = look(t, c, db)
+			w = look(t, db)
 			unsteady(t, w, at.doubt)
 			if err := db.Write(t.Context(), func(tx *database.Tx) error { return w.Confirm(t.Context(), tx) }); err != nil {
 				t.Fatal(err)
@@ -148,7 +148,7 @@ func TestWatch_AClockThatComesBackIsDoubtedAnew(t *testing.T) {
 	c.wall = c.wall.AddDate(-1, 0, 0)
 	again(t, w)
 	unsteady(t, w, "put back by")
-	w = look(t, c, db) // and after a restart its day is that of now, not of the year ahead
+	w = look(t, db) // and after a restart its day is that of now, not of the year ahead
 	unsteady(t, w, c.wall.Add(24*time.Hour).UTC().Format("2006-01-02"))
 }
 
@@ -170,7 +170,7 @@ func TestWatch_WhatIsSureDoesNotJump(t *testing.T) {
 	c.pass(time.Minute)
 	sure(ran())
 	again(t, w)
-	w = look(t, c, db) // a restart
+	w = look(t, db) // a restart
 	c.pass(time.Minute)
 	sure(ran())
 	c.wall = c.wall.AddDate(-1, 0, 0)
@@ -189,7 +189,7 @@ func TestWatch_OnPostgreSQLTheServersClockIsTheMeasure(t *testing.T) {
 	start, at := c.wall, c.even
 	url := databasetest.Postgres(t)
 	databasetest.Open(t, url)
-	db, err := database.Open(t.Context(), url, database.Options{Now: func() time.Time { return c.wall }})
+	db, err := database.Open(t.Context(), url, database.Options{Now: c.now, Since: c.since})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +199,7 @@ func TestWatch_OnPostgreSQLTheServersClockIsTheMeasure(t *testing.T) {
 		c.wall = start.Add(c.even - at)
 	}
 	run()
-	w := look(t, c, db)
+	w := look(t, db)
 	steady(t, w)
 	run()
 	c.wall = c.wall.Add(5 * time.Minute)
@@ -213,8 +213,32 @@ func TestWatch_OnPostgreSQLTheServersClockIsTheMeasure(t *testing.T) {
 		t.Fatal(err)
 	}
 	run()
-	unsteady(t, look(t, c, db), "behind the last time that the database was told")
+	unsteady(t, look(t, db), "behind the last time that the database was told")
 	run()
 	again(t, w) // all processes learn of it
 	unsteady(t, w, "behind the last time")
+}
+
+// A machine that slept for longer than the lease begins nothing when it wakes,
+// though Go's monotonic clock has stood still.
+func TestProcess_IsNotAliveAfterTheMachineHasSlept(t *testing.T) {
+	c := &clocks{wall: time.Now()}
+	databasetest.EachWith(t, database.Options{Now: c.now, Since: c.since}, func(t *testing.T, db *database.DB) {
+		p, err := database.Join(t.Context(), db, t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = p.Leave(context.Background()) })
+		if !p.Alive() {
+			t.Fatal("not alive after it joined")
+		}
+		c.pass(database.ProcessTTL - database.ProcessMargin)
+		if p.Alive() {
+			t.Fatal("alive after it slept for as long as its lease may be trusted")
+		}
+		p.Renew(t.Context())
+		if !p.Alive() {
+			t.Fatal("not alive after it renewed")
+		}
+	})
 }

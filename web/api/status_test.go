@@ -52,9 +52,9 @@ func TestStatus_TellsHowThingsAre(t *testing.T) {
 }
 
 func TestClock_IsConfirmedByAPersonWithAReason(t *testing.T) {
-	databasetest.Each(t, func(t *testing.T, db *database.DB) {
-		even := database.SinceBoot()
-		watch, err := database.NewWatch(t.Context(), db, func() time.Duration { return even })
+	even := database.SinceBoot()
+	databasetest.EachWith(t, database.Options{Since: func() time.Duration { return even }}, func(t *testing.T, db *database.DB) {
+		watch, err := database.NewWatch(t.Context(), db)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -19,14 +19,18 @@ import (
 // Each runs the test on SQLite and, where FACTEUR_TEST_POSTGRES_URL names a
 // server, on PostgreSQL. "make test" starts one; with CI=true it must be there.
 func Each(t *testing.T, test func(t *testing.T, db *database.DB)) {
-	t.Run("SQLite", func(t *testing.T) { test(t, open(t, SQLite(t), database.Options{})) })
-	t.Run("PostgreSQL", func(t *testing.T) { test(t, open(t, Postgres(t), database.Options{})) })
+	EachWith(t, database.Options{}, test)
 }
 
 // EachAt is [Each] with a clock of the test's own.
 func EachAt(t *testing.T, now func() time.Time, test func(t *testing.T, db *database.DB)) {
-	t.Run("SQLite", func(t *testing.T) { test(t, open(t, SQLite(t), database.Options{Now: now})) })
-	t.Run("PostgreSQL", func(t *testing.T) { test(t, open(t, Postgres(t), database.Options{Now: now})) })
+	EachWith(t, database.Options{Now: now}, test)
+}
+
+// EachWith is [Each] with options, such as both clocks of the test's own.
+func EachWith(t *testing.T, opt database.Options, test func(t *testing.T, db *database.DB)) {
+	t.Run("SQLite", func(t *testing.T) { test(t, open(t, SQLite(t), opt)) })
+	t.Run("PostgreSQL", func(t *testing.T) { test(t, open(t, Postgres(t), opt)) })
 }
 
 // New is a fresh SQLite database, for tests in which the engine plays no part.
@@ -36,6 +40,9 @@ func New(t testing.TB) *database.DB { return open(t, SQLite(t), database.Options
 func At(t testing.TB, now func() time.Time) *database.DB {
 	return open(t, SQLite(t), database.Options{Now: now})
 }
+
+// With is [New] with options, such as both clocks of the test's own.
+func With(t testing.TB, opt database.Options) *database.DB { return open(t, SQLite(t), opt) }
 
 // Open is the database at a URL, migrated.
 func Open(t testing.TB, dsn string) *database.DB { return open(t, dsn, database.Options{}) }
