@@ -13,6 +13,7 @@ import (
 	"facteur/internal/services"
 	"facteur/throttle"
 
+	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -171,5 +172,28 @@ func TestLimiter_KnowsRedisByItsRunID(t *testing.T) {
 	info, err := p.one.Info(t.Context(), "server").Result()
 	if id, _, _ := strings.Cut(kept, " "); err != nil || !strings.Contains(info, fmt.Sprintf("run_id:%s\r", id)) {
 		t.Errorf("%q is not the run id of %s, %v", id, info, err)
+	}
+}
+
+// The machine sleeps between the permit and its use, while Go's monotonic
+// clock stands still: others were given that time's permits.
+func TestPermits_AreVoidAfterTheMachineHasSlept(t *testing.T) {
+	even := time.Hour
+	server := miniredis.RunT(t)
+	r := redis.NewClient(&redis.Options{Addr: server.Addr()})
+	t.Cleanup(func() { _ = r.Close() })
+	limiter := throttle.NewLimiter(r, func() time.Duration { return even })
+	got, err := limiter.Take(t.Context(), lane(throttle.Limit{PerSecond: 20}), 1)
+	for now := time.Now(); err == nil && got.N == 0; {
+		now = now.Add(throttle.Horizon)
+		server.SetTime(now)
+		got, err = limiter.Take(t.Context(), lane(throttle.Limit{PerSecond: 20}), 1)
+	}
+	if err != nil || got.Void(0, 1, even) {
+		t.Fatalf("void at once, %v", err)
+	}
+	even += time.Minute
+	if !got.Void(0, 1, even) {
+		t.Fatal("good after a minute's sleep")
 	}
 }
