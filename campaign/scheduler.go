@@ -251,28 +251,54 @@ func (s *Scheduler) chores(ctx context.Context) error {
 	return nil
 }
 
-// recover hands on what processes left that ended or fell silent.
+// peersAtOnce is how many processes a round takes over from: after a crash loop
+// without a scheduler there are many, and the lease must be renewed between them.
+const peersAtOnce = 20
+
+// recover hands on what processes left that ended or fell silent: one after the
+// other, each in a transaction of its own.
 func (s *Scheduler) recover(ctx context.Context) error {
+	var silent []database.Peer
+	err := s.write(ctx, func(tx *database.Tx) (err error) {
+		silent, err = s.process.Silent(ctx, tx)
+		return err
+	})
+	for _, p := range silent[:min(len(silent), peersAtOnce)] {
+		if err == nil {
+			err = s.takeOver(ctx, p.Session)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return s.write(ctx, func(tx *database.Tx) error { return s.recoverStrays(ctx, tx) })
+}
+
+// takeOver hands on what one process left, if it still is silent.
+func (s *Scheduler) takeOver(ctx context.Context, session int64) error {
 	return s.write(ctx, func(tx *database.Tx) error {
 		silent, err := s.process.Silent(ctx, tx)
 		if err != nil {
 			return err
 		}
-		for _, p := range silent {
-			batches, doubts, err := s.store.Recover(ctx, tx, p.Session, p.Proven, s.patience.FinalDot.Milliseconds())
-			if err != nil {
-				return err
-			}
-			if err := s.store.senders.AbandonLetters(ctx, tx, p.Session); err != nil {
-				return err
-			}
-			if err := s.process.Forget(ctx, tx, p); err != nil {
-				return err
-			}
-			s.metrics.tookOver(doubts)
-			s.log.Warn("took over from a process", "pid", p.PID, "ended", p.Proven, "batches", batches, "doubts", doubts)
+		i := slices.IndexFunc(silent, func(p database.Peer) bool { return p.Session == session })
+		if i < 0 {
+			return nil
 		}
-		return s.recoverStrays(ctx, tx)
+		p := silent[i]
+		batches, doubts, err := s.store.Recover(ctx, tx, p.Session, p.Proven, s.patience.FinalDot.Milliseconds())
+		if err != nil {
+			return err
+		}
+		if err := s.store.senders.AbandonLetters(ctx, tx, p.Session); err != nil {
+			return err
+		}
+		if err := s.process.Forget(ctx, tx, p); err != nil {
+			return err
+		}
+		s.metrics.tookOver(doubts)
+		s.log.Warn("took over from a process", "pid", p.PID, "ended", p.Proven, "batches", batches, "doubts", doubts)
+		return nil
 	})
 }
 

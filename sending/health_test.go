@@ -33,7 +33,7 @@ func newHouse(t *testing.T, url string) *house {
 	t.Helper()
 	h := &house{T: t, now: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)}
 	var err error
-	if h.db, err = database.Open(t.Context(), url, database.Options{Now: func() time.Time { return h.now }}); err != nil {
+	if h.db, err = database.Open(t.Context(), url, database.Options{Alone: true, Now: func() time.Time { return h.now }}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = h.db.Close() })

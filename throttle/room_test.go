@@ -16,7 +16,7 @@ func eachAt(t *testing.T, test func(t *testing.T, db *database.DB, now *time.Tim
 	for name, url := range map[string]func(testing.TB) string{"SQLite": databasetest.SQLite, "PostgreSQL": databasetest.Postgres} {
 		t.Run(name, func(t *testing.T) {
 			now := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
-			db, err := database.Open(t.Context(), url(t), database.Options{Now: func() time.Time { return now }})
+			db, err := database.Open(t.Context(), url(t), database.Options{Alone: true, Now: func() time.Time { return now }})
 			if err != nil {
 				t.Fatal(err)
 			}

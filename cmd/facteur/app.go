@@ -76,6 +76,7 @@ type App struct {
 	ledger    ledgerWatch
 	scheduler *campaign.Scheduler
 	worker    *worker.Worker
+	working   bool // it may have taken work
 	feedback  *feedback.Processor
 	inbound   []*inbound.Listener
 	teller    *journal.Teller
@@ -129,7 +130,7 @@ func Start(ctx context.Context, c Config, roles []Role, log *slog.Logger) (_ *Ap
 			a.Stop()
 		}
 	}()
-	for _, step := range []func(context.Context) error{a.lock, a.openDatabase, a.openQueue, a.wire} {
+	for _, step := range []func(context.Context) error{a.lock, a.openDatabase, a.openQueue, a.bind, a.join, a.wire} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -162,9 +163,12 @@ func (a *App) openDatabase(ctx context.Context) error {
 	if a.db, err = database.Open(ctx, a.config.DatabaseURL, database.Options{Now: wallClock()}); err != nil {
 		return err
 	}
-	if err := migrations.Up(ctx, a.db); err != nil {
-		return err
-	}
+	return migrations.Up(ctx, a.db)
+}
+
+// join takes a place among the processes once what often is amiss is known to
+// be in order.
+func (a *App) join(ctx context.Context) (err error) {
 	if a.process, err = database.Join(ctx, a.db, filepath.Join(a.config.DataDir, "processes")); err != nil {
 		return err
 	}
@@ -173,6 +177,14 @@ func (a *App) openDatabase(ctx context.Context) error {
 	}
 	a.watch, err = database.NewWatch(ctx, a.db)
 	return err
+}
+
+// bind takes the address of HTTP, at which nobody answers yet.
+func (a *App) bind(ctx context.Context) (err error) {
+	if a.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", a.config.HTTPAddr); err != nil {
+		return fmt.Errorf("FACTEUR_HTTP_ADDR: %w", err)
+	}
+	return nil
 }
 
 func (a *App) openQueue(ctx context.Context) error {
@@ -312,6 +324,7 @@ func (a *App) wire(ctx context.Context) error {
 		if err := a.worker.Start(); err != nil {
 			return err
 		}
+		a.working = true
 	}
 	examiner, err := a.examiner(resolver)
 	if err != nil {
@@ -374,7 +387,7 @@ func (a *App) wire(ctx context.Context) error {
 		a.pruned = make(chan struct{})
 		go func() { defer close(a.pruned); a.prune(tokens) }()
 	}
-	return a.listen(ctx, web.Options{
+	a.serve(web.Options{
 		Log: a.log, Ready: a.ready, Metrics: a.metrics, MetricsFrom: near,
 		API: api.Options{
 			DB: a.db, Clock: a.watch, Access: tokens, Origin: origin, People: a.people, Importer: a.importer, Greeter: a.greeter, Examiner: examiner, Keys: keys, Preview: composer.Preview, LedgerDuty: ledgerDuty, RetentionDuty: retentionDuty, Sending: senders, Pace: pace, Feedback: a.feedback, Webhooks: webhooks, DNS: dns,
@@ -387,6 +400,7 @@ func (a *App) wire(ctx context.Context) error {
 			Rate:    call.Rate{PerSecond: float64(a.config.RecipientRate), Burst: a.config.RecipientRate}, Origin: origin, Log: a.log,
 		},
 	})
+	return nil
 }
 
 // prune forgets answers kept for repeated calls once their day is over.
@@ -408,15 +422,11 @@ func (a *App) prune(tokens *access.Store) {
 	}
 }
 
-// listen serves HTTP: all of it for the API's process, health and metrics alone for the others.
-func (a *App) listen(ctx context.Context, o web.Options) error {
+// serve answers HTTP: all of it for the API's process, health and metrics alone for the others.
+func (a *App) serve(o web.Options) {
 	door := web.Health
 	if a.has(API) {
 		door = web.Handler
-	}
-	var err error
-	if a.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", a.config.HTTPAddr); err != nil {
-		return fmt.Errorf("FACTEUR_HTTP_ADDR: %w", err)
 	}
 	a.served = make(chan struct{})
 	go func() {
@@ -426,7 +436,6 @@ func (a *App) listen(ctx context.Context, o web.Options) error {
 		}
 	}()
 	a.log.Info("facteur serves", "addr", a.listener.Addr().String(), "roles", fmt.Sprint(a.roles), "database", a.db.Name(), "public_url", a.config.PublicURL)
-	return nil
 }
 
 // ready tells whether this process can do its part.
@@ -474,13 +483,10 @@ func (a *App) stop() {
 	}
 	a.hangUp()
 	await(a.served)
-	if a.process != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		if err := a.process.Leave(ctx); err != nil {
-			a.log.Warn("say goodbye", "error", err)
-		}
-		cancel()
+	if a.listener != nil {
+		_ = a.listener.Close() // again, where HTTP was served
 	}
+	a.leave()
 	if a.redis != nil {
 		_ = a.redis.Close()
 	}
@@ -494,5 +500,21 @@ func (a *App) stop() {
 	}
 	for _, l := range a.locks {
 		l.release()
+	}
+}
+
+// leave says goodbye; a start that failed leaves nothing.
+func (a *App) leave() {
+	if a.process == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	leave := a.process.Withdraw
+	if a.working {
+		leave = a.process.Leave
+	}
+	if err := leave(ctx); err != nil {
+		a.log.Warn("say goodbye", "error", err)
 	}
 }

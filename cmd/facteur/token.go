@@ -213,6 +213,6 @@ func onDatabase(ctx context.Context, c *Config, do func(context.Context, *databa
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, process.Leave(ctx)) }()
+	defer func() { err = errors.Join(err, process.Withdraw(ctx)) }()
 	return do(journal.WithActor(ctx, "command line"), db, access.NewStore(db, nil, ""))
 }

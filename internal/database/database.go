@@ -31,6 +31,8 @@ type Options struct {
 	Since func() time.Duration
 	// Connections bounds the PostgreSQL pool; 0 means 20.
 	Connections int
+	// Alone lets ids be made without [Join]: nobody else has the database, as in a test.
+	Alone bool
 	// Limit is how long a statement outside, or a whole transaction, may take on
 	// PostgreSQL before its connection is cut; 0 means 2 minutes.
 	Limit time.Duration

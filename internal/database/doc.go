@@ -10,6 +10,8 @@
 // behind its own savepoint; on PostgreSQL each function is a transaction.
 //
 // A running process is a row of nodes, held by [Join]: it lends the process
-// the node number inside its ids, and its lease tells the others that it may
-// still be sending. [Lease] elects one leader and fences its transactions.
+// the node number inside its ids, for a span of time that each heartbeat
+// extends, and its lease tells the others that it may still be sending. Whoever
+// comes takes the number of a process that has ended; the old one's session
+// stays until its work is handed on. [Lease] elects one leader and fences its transactions.
 package database

@@ -29,16 +29,7 @@ type Present struct {
 // it when it must enter again.
 func (p *Process) Introduce(ctx context.Context, in Introduction) error {
 	p.said.Store(&in)
-	return p.db.Write(ctx, func(tx *Tx) error { return p.introduce(ctx, tx) })
-}
-
-// introduce writes what was said; a node that had another holder forgets that one's.
-func (p *Process) introduce(ctx context.Context, tx *Tx) error {
-	var in Introduction
-	if said := p.said.Load(); said != nil {
-		in = *said
-	}
-	_, err := tx.Exec(ctx, `UPDATE nodes SET roles = ?, version = ? WHERE node = ? AND session = ?`, in.Roles, in.Version, p.node.Load(), p.Session())
+	_, err := p.db.Exec(ctx, `UPDATE nodes SET roles = ?, version = ? WHERE node = ? AND session = ?`, in.Roles, in.Version, p.node.Load(), p.Session())
 	return err
 }
 

@@ -41,7 +41,7 @@ func openPostgres(ctx context.Context, dsn string, opt Options) (*DB, error) {
 	pool.SetMaxIdleConns(opt.Connections)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
 	db := &DB{engine: Postgres, name: redacted(dsn), pool: pool, read: pool, now: opt.Now, since: opt.Since, limit: opt.Limit}
-	db.ids.now = opt.Now
+	db.ids.now, db.ids.lent = opt.Now, opt.Alone
 	if err := db.checkServer(ctx); err != nil {
 		_ = pool.Close()
 		return nil, err

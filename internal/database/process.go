@@ -47,18 +47,9 @@ type Peer struct {
 	Proven bool `db:"-"`
 }
 
-type nodeRow struct {
-	Peer
-	Node       int64 `db:"node"`
-	LeaseUntil int64 `db:"lease_until"`
-	HighMS     int64 `db:"high_ms"`
-	Gone       bool  `db:"gone"`
-}
-
-const nodeColumns = `node, session, host, pid, lock_file, lease_until, high_ms, gone`
-
 // Join takes a free node number, holds a lock file in dir as a proof of life
-// for others on this host, and renews its lease until [Process.Leave].
+// for others on this host, and renews its lease until [Process.Leave] or
+// [Process.Withdraw].
 func Join(ctx context.Context, db *DB, dir string) (*Process, error) {
 	asked := db.Since()
 	p := &Process{db: db, stop: make(chan struct{}), stopped: make(chan struct{})}
@@ -69,61 +60,27 @@ func Join(ctx context.Context, db *DB, dir string) (*Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a lock file: %w", err)
 	}
+	p.lock = f
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		p.unlock()
 		return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
 	}
-	p.lock = f
-	if err := db.Write(ctx, func(tx *Tx) error { return p.enter(ctx, tx) }); err != nil {
+	var lent span
+	if err := db.Write(ctx, func(tx *Tx) (err error) { lent, err = p.enter(ctx, tx); return err }); err != nil {
 		p.unlock()
 		return nil, fmt.Errorf("join the database: %w", err)
 	}
+	p.takeUp(lent)
 	p.extend(asked)
 	go p.beat()
 	return p, nil
 }
 
-// enter takes the lowest node whose last holder is gone.
-func (p *Process) enter(ctx context.Context, tx *Tx) error {
-	if tx.db.engine == Postgres {
-		if err := tx.exec(ctx, `LOCK TABLE nodes IN EXCLUSIVE MODE`); err != nil {
-			return err
-		}
-	}
-	now, err := tx.Clock(ctx)
-	if err != nil {
-		return err
-	}
-	var rows []nodeRow
-	if err := tx.Select(ctx, &rows, `SELECT `+nodeColumns+` FROM nodes ORDER BY node`); err != nil {
-		return err
-	}
-	node, high := int64(len(rows)), int64(0)
-	for i, r := range rows {
-		if r.Node != int64(i) {
-			node = int64(i)
-			break
-		}
-		if r.Gone && r.Session == 0 { // left, and its work was handed on
-			node, high = r.Node, r.HighMS
-			break
-		}
-	}
-	if node >= 1<<nodeBits {
-		return fmt.Errorf("all %d node numbers are taken", 1<<nodeBits)
-	}
-	tx.db.ids.lead(node, max(now, high+1))
-	session := tx.db.NewID()
-	_, err = tx.Exec(ctx, `INSERT INTO nodes (node, session, host, pid, lock_file, started_at, lease_until, high_ms, gone)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (node) DO UPDATE SET session = excluded.session, host = excluded.host, pid = excluded.pid, lock_file = excluded.lock_file,
-			started_at = excluded.started_at, lease_until = excluded.lease_until, high_ms = excluded.high_ms, gone = excluded.gone`,
-		node, session, hostID(), int64(os.Getpid()), p.lock.Name(), now, now+ProcessTTL.Milliseconds(), now+2*ProcessTTL.Milliseconds(), false)
-	if err == nil {
-		p.node.Store(node)
-		p.session.Store(session)
-		err = p.introduce(ctx, tx)
-	}
-	return err
+// takeUp bears a number once the commit that lent it has happened, and not before.
+func (p *Process) takeUp(s span) {
+	p.db.ids.lead(s)
+	p.node.Store(s.node)
+	p.session.Store(s.first())
 }
 
 // Session identifies this run of this process; no two runs share one. It
@@ -160,29 +117,51 @@ func (p *Process) Renew(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, ProcessTTL/2)
 	defer cancel()
 	asked := p.db.Since()
+	var lent *span
+	var high int64
 	err := p.db.Write(ctx, func(tx *Tx) error {
+		lent = nil
 		now, err := tx.Clock(ctx)
 		if err != nil {
 			return err
 		}
-		high := max(now, p.db.ids.high()) + 2*ProcessTTL.Milliseconds()
+		high = max(now, p.db.ids.high()) + 2*ProcessTTL.Milliseconds()
 		n, err := tx.Exec(ctx, `UPDATE nodes SET lease_until = ?, high_ms = ? WHERE node = ? AND session = ?`,
 			now+ProcessTTL.Milliseconds(), high, p.node.Load(), p.Session())
-		if err == nil && n == 0 {
-			return p.enter(ctx, tx)
+		if err != nil || n != 0 {
+			return err
 		}
+		s, err := p.enter(ctx, tx)
+		lent = &s
 		return err
 	})
-	if err == nil {
-		p.extend(asked)
+	if err != nil {
+		return
 	}
+	if lent != nil {
+		p.takeUp(*lent)
+	} else {
+		p.db.ids.extend(high)
+	}
+	p.extend(asked)
 }
 
-// Leave says goodbye: nothing of this process is under way any more.
+// Leave says goodbye: nothing of this process is under way any more, but there
+// may be work under its session that somebody hands on.
 func (p *Process) Leave(ctx context.Context) error {
+	return p.leave(ctx, `UPDATE nodes SET gone = ?, lease_until = 0 WHERE node = ? AND session = ?`)
+}
+
+// Withdraw is [Process.Leave] of a process that has taken no work: it leaves
+// nothing, and no trace.
+func (p *Process) Withdraw(ctx context.Context) error {
+	return p.leave(ctx, `UPDATE nodes SET gone = ?, lease_until = 0, session = 0 WHERE node = ? AND session = ?`)
+}
+
+func (p *Process) leave(ctx context.Context, query string) error {
 	p.once.Do(func() { close(p.stop) })
 	<-p.stopped
-	_, err := p.db.Exec(ctx, `UPDATE nodes SET gone = ?, lease_until = 0 WHERE node = ? AND session = ?`, true, p.node.Load(), p.Session())
+	_, err := p.db.Exec(ctx, query, true, p.node.Load(), p.Session())
 	p.unlock()
 	return err
 }
@@ -212,15 +191,6 @@ func (p *Process) Silent(ctx context.Context, tx *Tx) ([]Peer, error) {
 		}
 	}
 	return peers, nil
-}
-
-// Forget frees the node of a silent process once its work was handed on.
-func (p *Process) Forget(ctx context.Context, tx *Tx, peer Peer) error {
-	_, err := tx.Exec(ctx, `UPDATE nodes SET session = 0, gone = ? WHERE session = ?`, true, peer.Session)
-	if err == nil && peer.Proven && peer.Host == hostID() {
-		_ = os.Remove(peer.LockFile)
-	}
-	return err
 }
 
 // unlocked tells whether the process that held the file is proven to have
@@ -272,11 +242,4 @@ func (p *Process) Unseat(ctx context.Context, name string) error {
 // proven tells whether the process of the row is known to have ended.
 func (p *Process) proven(r nodeRow) bool {
 	return r.Gone || p.db.engine == SQLite || (r.Host == hostID() && unlocked(r.LockFile))
-}
-
-// Sessions lists the sessions that some process has or that are not written off yet.
-func (p *Process) Sessions(ctx context.Context, tx *Tx) ([]int64, error) {
-	var all []int64
-	err := tx.Select(ctx, &all, `SELECT session FROM nodes WHERE session <> 0`)
-	return all, err
 }

@@ -34,7 +34,7 @@ func openSQLite(ctx context.Context, path string, opt Options) (*DB, error) {
 	read.SetMaxOpenConns(4)
 	read.SetMaxIdleConns(4)
 	db := &DB{engine: SQLite, name: "SQLite " + path, pool: pool, read: read, now: opt.Now, since: opt.Since}
-	db.ids.now = opt.Now
+	db.ids.now, db.ids.lent = opt.Now, opt.Alone
 	db.writer = newWriter(db)
 	return db, nil
 }
