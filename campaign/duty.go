@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"facteur/internal/database"
+	"facteur/internal/panics"
 )
 
 // Fenced is a transaction of the leader: it is rolled back once another leads.
@@ -53,7 +54,8 @@ func (s *Scheduler) attend(ctx context.Context, d Duty) {
 		case <-timer.C:
 		}
 		if s.leads() {
-			err := s.do(ctx, d)
+			err := panics.Do(func() error { return s.do(ctx, d) })
+			s.mishaps.Note("duty", err)
 			unsteady := errors.Is(err, database.ErrUnsteady)
 			switch {
 			case err == nil || ctx.Err() != nil || errors.Is(err, database.ErrStale) || unsteady && rests:

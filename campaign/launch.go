@@ -137,6 +137,9 @@ func (s *Store) Resume(ctx context.Context, tx *database.Tx, id int64, reason st
 			return Campaign{}, err
 		}
 	}
+	if _, err := tx.Exec(ctx, `UPDATE campaigns SET panics = 0 WHERE id = ?`, id); err != nil {
+		return Campaign{}, fmt.Errorf("resume campaign %d: %w", id, err)
+	}
 	return s.move(ctx, tx, id, Sending, "resume", reason)
 }
 

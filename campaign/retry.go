@@ -41,6 +41,9 @@ func (p Patience) Settle(d Delivery, o sending.Outcome, onUncertain string, now 
 		n.Reason = string(o.Class)
 		return n
 	}
+	if o.Fault && d.Attempts+1 >= panicsMost {
+		return Next{Status: Failed, DeferredAt: d.DeferredAt, Reason: "fault"}
+	}
 	since := d.DeferredAt
 	if since == 0 || since > ms-rested { // a clock that was ahead has deferred it first
 		since = ms - rested

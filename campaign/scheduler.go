@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"facteur/internal/database"
+	"facteur/internal/panics"
 	"facteur/sending"
 )
 
@@ -35,6 +36,7 @@ type Scheduler struct {
 	nudge    chan struct{}
 	duties   []Duty
 	metrics  *schedulerMetrics
+	mishaps  *panics.Log
 	turn     int                    // counts the releases
 	opened   map[int64]int64        // lane → the day of its warm-up that was looked at last
 	released map[string]time.Time   // scope whose permits are rare → when it let the last through
@@ -48,7 +50,7 @@ type Scheduler struct {
 
 // NewScheduler leads or waits once [Scheduler.Run] is called.
 func NewScheduler(store *Store, process *database.Process, queue Queue, patience Patience, log *slog.Logger) *Scheduler {
-	return &Scheduler{store: store, process: process, queue: queue, patience: patience, log: log, nudge: make(chan struct{}, 1), metrics: newSchedulerMetrics(), opened: map[int64]int64{}, released: map[string]time.Time{}, checks: map[int64]chan checked{}}
+	return &Scheduler{store: store, process: process, queue: queue, patience: patience, log: log, nudge: make(chan struct{}, 1), metrics: newSchedulerMetrics(), mishaps: panics.NewLog(log), opened: map[int64]int64{}, released: map[string]time.Time{}, checks: map[int64]chan checked{}}
 }
 
 // Watched lets nothing be deleted, expired or given up while the clock may be
@@ -62,6 +64,9 @@ func (s *Scheduler) sure() time.Time {
 	}
 	return s.watch.Sure()
 }
+
+// Mishaps lets the process's log note this scheduler's panics; before [Scheduler.Run].
+func (s *Scheduler) Mishaps(l *panics.Log) { s.mishaps = l }
 
 // Nudge asks for a tick now: a batch was finished, a campaign launched.
 func (s *Scheduler) Nudge() {
@@ -91,7 +96,12 @@ func (s *Scheduler) Run(ctx context.Context) {
 		}
 		wait := idleTick
 		if s.lead(ctx) {
-			busy, err := s.Tick(ctx, time.Since(slow) >= slowTick)
+			var busy bool
+			err := panics.Do(func() (err error) {
+				busy, err = s.Tick(ctx, time.Since(slow) >= slowTick)
+				return err
+			})
+			s.mishaps.Note("scheduler", err)
 			if time.Since(slow) >= slowTick {
 				slow = time.Now()
 			}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"facteur/internal/database"
+	"facteur/internal/panics"
 	"facteur/throttle"
 )
 
@@ -42,8 +43,13 @@ func (s *Scheduler) startOne(ctx context.Context, c Campaign) error {
 			answer = make(chan checked, 1)
 			s.checks[c.ID] = answer
 			go func() {
-				report, err := gate.Inspect(ctx, c)
-				answer <- checked{report, err}
+				var found checked
+				found.err = panics.Do(func() (err error) {
+					found.report, err = gate.Inspect(ctx, c)
+					return err
+				})
+				s.mishaps.Note("preflight", found.err)
+				answer <- found
 				s.Nudge()
 			}()
 			return nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 
+	"facteur/internal/panics"
 	"facteur/sending/reply"
 	"facteur/sending/smtp"
 )
@@ -46,6 +47,7 @@ type Outcome struct {
 	Code     int
 	Enhanced string
 	Text     string
+	Fault    bool // the program panicked at the message: nobody else's fault
 }
 
 // AboutUs tells whether the answer is about the sender or the relay rather
@@ -66,6 +68,8 @@ func (o Outcome) OfLane() bool {
 func Judge(r smtp.Result) Outcome {
 	o := Outcome{Stage: r.Stage, Code: r.Code, Enhanced: r.Enhanced, Text: r.Text}
 	switch {
+	case r.Stage == smtp.Compose && panics.Is(r.Err):
+		o.Verdict, o.Class, o.Text, o.Fault = Deferred, Temporary, "the message could not be made: the program failed, its log says where", true
 	case r.Stage == smtp.Compose:
 		o.Verdict, o.Class, o.Text = Failed, Content, r.Err.Error()
 	case errors.Is(r.Err, smtp.ErrUnsent):

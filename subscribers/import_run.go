@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"facteur/internal/database"
+	"facteur/internal/panics"
 )
 
 const (
@@ -139,7 +140,7 @@ func (im *Importer) pages(ctx context.Context, id int64, file *os.File) error {
 	err = page.read(source)
 	for err == nil && row.Status == ImportRunning {
 		ahead := make(chan error)
-		go func() { ahead <- next.read(source) }() // while this page is written
+		go func() { ahead <- panics.Do(func() error { return next.read(source) }) }() // while this page is written
 		err = im.commit(ctx, &row, page)
 		if unread := <-ahead; err == nil {
 			err = unread

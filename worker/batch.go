@@ -11,6 +11,7 @@ import (
 	"facteur/campaign"
 	"facteur/internal/address"
 	"facteur/internal/database"
+	"facteur/internal/panics"
 	"facteur/sending/dkim"
 	"facteur/sending/smtp"
 	"facteur/throttle"
@@ -64,13 +65,33 @@ func (w *Worker) runBatch(ctx context.Context, t *asynq.Task) error {
 	defer w.busy.Add(-1)
 	b := &batch{Batch: taken, worker: w, ctx: w.draining, changed: make(chan struct{}, 1)}
 	b.asked.Store(time.Now().Add(-peopleFor).UnixNano())
-	notBefore, err := b.execute()
+	notBefore, err := b.survive()
 	if err != nil {
 		w.log.Error("batch", "batch", id, "campaign", taken.CampaignID, "error", err)
-		notBefore = w.db.Now().Add(5 * time.Second).UnixMilli()
+		pause := 5 * time.Second
+		if panics.Is(err) {
+			pause = time.Second // the third pauses the campaign
+		}
+		notBefore = w.db.Now().Add(pause).UnixMilli()
 	}
 	b.finish(notBefore)
 	return nil
+}
+
+// survive executes the batch. A panic ends the execution: what is out has its
+// answers awaited, the rest goes back, and the campaign is paused after the third.
+func (b *batch) survive() (notBefore int64, err error) {
+	err = panics.Do(func() (err error) {
+		notBefore, err = b.execute()
+		return err
+	})
+	if b.worker.mishaps.Note("batch", err) {
+		b.await()
+		b.unbegun = b.leftover()
+		b.unsure.Store(true) // it is not known who else was handed over
+		b.worker.recorder.panicked(b.CampaignID)
+	}
+	return notBefore, err
 }
 
 // take asks again with the same execution when the database did not answer:
@@ -302,15 +323,25 @@ func (b *batch) use(permits throttle.Permits, gates []throttle.Gate, pace *pacin
 			return i, err
 		}
 		todo[i].release = release
-		b.count(1)
-		todo[i].permitted = time.Now()
-		if err := b.line.pool.Send(b.ctx, todo[i], false); err != nil {
-			b.count(-1)
-			todo[i].free()
+		if err := b.hand(todo[i]); err != nil {
 			return i, err
 		}
 	}
 	return permits.N, nil
+}
+
+// hand waits until a connection takes d.
+func (b *batch) hand(d *delivery) (err error) {
+	b.count(1)
+	defer func() {
+		if err != nil {
+			b.count(-1)
+			d.free()
+		}
+	}()
+	defer panics.Catch(&err)
+	d.permitted = time.Now()
+	return b.line.pool.Send(b.ctx, d, false)
 }
 
 // goOn tells whether more of the batch may be handed over.

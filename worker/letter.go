@@ -9,6 +9,7 @@ import (
 	"facteur/campaign"
 	"facteur/internal/address"
 	"facteur/internal/database"
+	"facteur/internal/panics"
 	"facteur/sending"
 	"facteur/sending/dkim"
 	"facteur/sending/smtp"
@@ -89,6 +90,9 @@ func (w *Worker) runLetter(ctx context.Context, t *asynq.Task) error {
 		return err
 	}
 	answered, again, err := w.sendLetter(l, execution)
+	if w.mishaps.Note("letter", err) {
+		again = w.db.Now().Add(time.Minute).UnixMilli()
+	}
 	if err != nil {
 		w.log.Error("letter", "letter", id, "error", err)
 	}
@@ -109,6 +113,7 @@ func (w *Worker) runLetter(ctx context.Context, t *asynq.Task) error {
 }
 
 func (w *Worker) sendLetter(l sending.Letter, execution int64) (answered bool, again int64, err error) {
+	defer panics.Catch(&err)
 	ctx := context.WithoutCancel(w.draining)
 	m := &letterMail{worker: w, letter: l, execution: execution, result: make(chan bool, 1)}
 	if m.sender, err = w.senders.Sender(ctx, l.SenderID); err != nil {

@@ -110,8 +110,9 @@ func (l *lines) open(r sending.Relay, read time.Time) (*line, error) {
 	at.suspect.Store(r.State != sending.Healthy || r.Doubting)
 	at.pool = smtp.NewPool(smtp.Options{
 		Server: server, MaxConnections: r.MaxConnections,
-		Turn: func(ended []smtp.Ended, next smtp.Mail) bool { return l.recorder.turn(at, ended, next) },
-		Down: func(res smtp.Result) { l.down(at, res) },
+		Turn:     func(ended []smtp.Ended, next smtp.Mail) bool { return l.recorder.turn(at, ended, next) },
+		Down:     func(res smtp.Result) { l.down(at, res) },
+		Panicked: func(err error) { l.recorder.mishaps.Note("connection", err) },
 	})
 	if at.suspect.Load() {
 		at.pool.Rest()

@@ -7,6 +7,7 @@ import (
 
 	"facteur/campaign"
 	"facteur/internal/database"
+	"facteur/internal/panics"
 )
 
 // commitTime is the most that a commit of the recorder may take.
@@ -81,6 +82,12 @@ func (r *Recorder) record(group []*turn) {
 // what it says is given up; a reason that nobody knows may pass.
 func (r *Recorder) alone(group []*turn, err error) {
 	r.log.Error("a turn cannot be written; trying its answers alone", "error", err)
+	if r.mishaps.Note("recorder", err) {
+		for _, e := range group[0].ended {
+			r.blame(e.Mail)
+		}
+		r.blame(group[0].next)
+	}
 	group[0].dropNext()
 	err = r.persist(group, r.commitAnswers)
 	switch {
@@ -192,13 +199,19 @@ func (r *Recorder) commit(ctx context.Context, group []*turn) error {
 		return r.campaigns.Count(ctx, tx, tally)
 	})
 	if err == nil {
-		r.feedback.Told(r.events)
-		if r.learn(group) || r.slowed {
-			r.repace()
-		}
-		r.metrics.committed(asked, group)
+		r.mishaps.Note("recorder", panics.Do(func() error { r.committed(asked, group); return nil })) // what is written stays so
 	}
 	return err
+}
+
+// committed tells those who go by what was written.
+func (r *Recorder) committed(asked time.Time, group []*turn) {
+	if r.learn(group) || r.slowed {
+		r.repace()
+	}
+	r.faults(group)
+	r.metrics.committed(asked, group)
+	r.feedback.Told(r.events)
 }
 
 // commitAnswers writes what became of a group's messages, and nothing else.

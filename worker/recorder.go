@@ -14,6 +14,7 @@ import (
 	"facteur/campaign"
 	"facteur/feedback"
 	"facteur/internal/database"
+	"facteur/internal/panics"
 	"facteur/sending"
 	"facteur/sending/smtp"
 	"facteur/subscribers"
@@ -34,6 +35,7 @@ type Recorder struct {
 	patience  campaign.Patience
 	log       *slog.Logger
 	metrics   *metrics
+	mishaps   *panics.Log
 	limits    func() throttle.Limits
 	repace    func()
 	slowed    bool // a lane, by the present commit
@@ -134,29 +136,40 @@ func (r *Recorder) gather(group []*turn) []*turn {
 	return group
 }
 
-// judge reads the answers: once, as a line's streak has a memory.
+// judge reads the answers: once, as a line's streak has a memory. An answer
+// at whose reading the program fails is one that was lost.
 func (r *Recorder) judge(group []*turn) {
 	for _, t := range group {
 		for _, e := range t.ended {
-			o := sending.Judge(e.Result)
+			o := sending.Judge(smtp.Result{Stage: smtp.Body, Err: smtp.ErrLost})
+			if !e.Begun {
+				o.Verdict = sending.Deferred
+			}
+			r.mishaps.Note("answer", panics.Do(func() error { o = r.judged(t, e); return nil }))
 			t.outcomes = append(t.outcomes, o)
-			if t.line.pool.Down() && o.Verdict != sending.Sent {
-				continue // of the outage that it rests for
-			}
-			if trouble, rest := t.line.streak.See(o, t.line.pool.Probing()); rest {
-				_, to, _ := e.Mail.Envelope()
-				trouble.Reason = sending.Anonymous(trouble.Reason, to) // the relay may name the person
-				t.trouble, t.rest = trouble, true
-				t.line.suspect.Store(true)
-				t.line.restless.Store(true)
-				t.line.pool.Rest()
-				r.log.Warn("relay rests", "relay", t.line.relay.ID, "reason", trouble.Reason)
-			} else if o.Verdict == sending.Sent && t.line.suspect.CompareAndSwap(true, false) {
-				t.recover = true
-				r.log.Info("relay recovered", "relay", t.line.relay.ID)
-			}
 		}
 	}
+}
+
+// judged reads one answer.
+func (r *Recorder) judged(t *turn, e smtp.Ended) sending.Outcome {
+	o := sending.Judge(e.Result)
+	if t.line.pool.Down() && o.Verdict != sending.Sent {
+		return o // of the outage that it rests for
+	}
+	if trouble, rest := t.line.streak.See(o, t.line.pool.Probing()); rest {
+		_, to, _ := e.Mail.Envelope()
+		trouble.Reason = sending.Anonymous(trouble.Reason, to) // the relay may name the person
+		t.trouble, t.rest = trouble, true
+		t.line.suspect.Store(true)
+		t.line.restless.Store(true)
+		t.line.pool.Rest()
+		r.log.Warn("relay rests", "relay", t.line.relay.ID, "reason", trouble.Reason)
+	} else if o.Verdict == sending.Sent && t.line.suspect.CompareAndSwap(true, false) {
+		t.recover = true
+		r.log.Info("relay recovered", "relay", t.line.relay.ID)
+	}
+	return o
 }
 
 // settle writes all answers of the group, the rests they call for, and what

@@ -15,6 +15,7 @@ import (
 	"facteur/feedback"
 	"facteur/internal/address"
 	"facteur/internal/database"
+	"facteur/internal/panics"
 	"facteur/sending"
 	"facteur/sending/smtp"
 	"facteur/subscribers"
@@ -47,6 +48,7 @@ type Options struct {
 	Timeouts   smtp.Timeouts
 	HELO       string
 	Resolver   *address.Resolver // for the relays' names; nil: the system's
+	Panics     *panics.Log       // nil: one of its own
 	OnFinished func()            // a batch has ended: there is room for another
 	Drain      time.Duration     // how long open dialogues get when the process ends; 0: 25 s
 	Log        *slog.Logger
@@ -69,6 +71,7 @@ type Worker struct {
 	recorder   *Recorder
 	server     *asynq.Server
 	log        *slog.Logger
+	mishaps    *panics.Log
 	onFinished func()
 	drainTime  time.Duration
 
@@ -93,6 +96,9 @@ func New(o Options) *Worker {
 		noes: o.Noes, limiter: throttle.NewLimiter(o.Redis, o.DB.Since), leases: throttle.NewLeases(o.Redis, strconv.FormatInt(o.Process.Session(), 10), o.DB.Since),
 		log: o.Log, onFinished: o.OnFinished, drainTime: cmp.Or(o.Drain, dialogueTime), polled: make(chan struct{}), leased: make(chan struct{}),
 	}
+	if w.mishaps = o.Panics; w.mishaps == nil {
+		w.mishaps = panics.NewLog(o.Log)
+	}
 	if w.onFinished == nil {
 		w.onFinished = func() {}
 	}
@@ -100,7 +106,7 @@ func New(o Options) *Worker {
 	w.closing, w.giveUp = context.WithCancel(context.Background())
 	w.halts.Store(&halts{})
 	w.pacing.Store(&pacing{})
-	w.recorder = &Recorder{db: o.DB, process: o.Process, campaigns: o.Campaigns, people: o.People, senders: o.Senders, pace: o.Pace, feedback: o.Feedback, patience: o.Patience, log: o.Log, metrics: newMetrics(), limits: w.limits, repace: w.repace}
+	w.recorder = &Recorder{db: o.DB, process: o.Process, campaigns: o.Campaigns, people: o.People, senders: o.Senders, pace: o.Pace, feedback: o.Feedback, patience: o.Patience, log: o.Log, metrics: newMetrics(), mishaps: w.mishaps, limits: w.limits, repace: w.repace}
 	w.lines = &lines{db: o.DB, senders: o.Senders, recorder: w.recorder, log: o.Log, helo: o.HELO, timeouts: o.Timeouts, byID: map[int64]*line{}}
 	if o.Resolver != nil {
 		w.lines.lookup = o.Resolver.Host
@@ -123,8 +129,8 @@ func New(o Options) *Worker {
 // Start begins to take tasks.
 func (w *Worker) Start() error {
 	w.recorder.start()
-	go w.poll()
-	go func() { defer close(w.leased); w.leases.Run(w.closing) }()
+	go func() { defer close(w.polled); w.mishaps.Loop(w.closing, "poll", w.poll) }()
+	go func() { defer close(w.leased); w.mishaps.Loop(w.closing, "connection places", w.leases.Run) }()
 	mux := asynq.NewServeMux()
 	mux.HandleFunc(batchTask, w.runBatch)
 	mux.HandleFunc(letterTask, w.runLetter)
@@ -136,19 +142,18 @@ func (w *Worker) Start() error {
 
 // poll reads noes, pauses and stops that others have committed, so that few
 // envelopes are opened in vain. The begin itself reads the tables.
-func (w *Worker) poll() {
-	defer close(w.polled)
+func (w *Worker) poll(ctx context.Context) {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	for {
 		select {
-		case <-w.closing.Done():
+		case <-ctx.Done():
 			return
 		case <-tick.C:
 			if w.busy.Load()+w.mailing.Load() == 0 {
 				continue
 			}
-			err := errors.Join(w.noes.Poll(w.closing), w.readPace(w.closing))
+			err := errors.Join(w.noes.Poll(ctx), w.readPace(ctx))
 			if err != nil && w.closing.Err() == nil && !errors.Is(err, database.ErrUnavailable) {
 				w.log.Error("poll", "error", err)
 			}

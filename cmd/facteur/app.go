@@ -25,6 +25,7 @@ import (
 	"facteur/internal/database"
 	"facteur/internal/journal"
 	"facteur/internal/keyring"
+	"facteur/internal/panics"
 	"facteur/migrations"
 	"facteur/sending"
 	"facteur/sending/doctor"
@@ -69,6 +70,7 @@ type App struct {
 	embedded  *worker.Embedded
 	redis     redis.UniversalClient
 	metrics   *prometheus.Registry
+	mishaps   *panics.Log
 	campaigns *campaign.Store
 	people    *subscribers.Store
 	importer  *subscribers.Importer
@@ -122,7 +124,7 @@ func ParseRoles(text string) ([]Role, error) {
 
 // Start brings the process up. On an error everything that was started is stopped.
 func Start(ctx context.Context, c Config, roles []Role, log *slog.Logger) (_ *App, err error) {
-	a := &App{config: c, roles: roles, log: log, metrics: prometheus.NewRegistry()}
+	a := &App{config: c, roles: roles, log: log, metrics: prometheus.NewRegistry(), mishaps: panics.NewLog(log)}
 	a.background, a.cancel = context.WithCancel(context.Background())
 	a.calls, a.hangUp = context.WithCancel(context.Background())
 	defer func() {
@@ -275,6 +277,7 @@ func (a *App) wire(ctx context.Context) error {
 	composer := worker.NewComposer(a.campaigns, a.people, keys, senders, a.config.PublicURL)
 	queue := worker.NewQueue(a.redis)
 	a.scheduler = campaign.NewScheduler(a.campaigns, a.process, queue, a.patience(), a.log)
+	a.scheduler.Mishaps(a.mishaps)
 	a.scheduler.Watched(a.watch)
 	a.importer = subscribers.NewImporter(a.db, a.people, filepath.Join(a.config.DataDir, "imports"), a.log)
 
@@ -319,7 +322,7 @@ func (a *App) wire(ctx context.Context) error {
 		a.worker = worker.New(worker.Options{
 			Feedback: a.feedback, DB: a.db, Process: a.process, Redis: a.redis, Campaigns: a.campaigns, People: a.people, Senders: senders, Pace: pace,
 			Composer: composer, Noes: noes, Patience: a.patience(), Timeouts: smtp.Timeouts{FinalDot: a.config.FinalDot}, HELO: a.config.HELO, Resolver: resolver,
-			OnFinished: a.scheduler.Nudge, Log: a.log,
+			OnFinished: a.scheduler.Nudge, Panics: a.mishaps, Log: a.log,
 		})
 		if err := a.worker.Start(); err != nil {
 			return err
@@ -345,9 +348,9 @@ func (a *App) wire(ctx context.Context) error {
 	}
 	if a.has(API) {
 		a.imported = make(chan struct{})
-		go func() { defer close(a.imported); a.importer.Run(a.background) }()
+		go func() { defer close(a.imported); a.mishaps.Loop(a.background, "importer", a.importer.Run) }()
 		a.greeted = make(chan struct{})
-		go func() { defer close(a.greeted); a.greeter.Run(a.background) }()
+		go func() { defer close(a.greeted); a.mishaps.Loop(a.background, "greeter", a.greeter.Run) }()
 	}
 	proxies, err := a.config.proxies()
 	if err != nil {
@@ -374,7 +377,10 @@ func (a *App) wire(ctx context.Context) error {
 	a.watched = make(chan struct{})
 	go func() { defer close(a.watched); a.watchClock() }()
 	a.refreshed = make(chan struct{})
-	go func() { defer close(a.refreshed); a.refreshKeys(keys) }()
+	go func() {
+		defer close(a.refreshed)
+		a.mishaps.Loop(a.background, "keys", func(context.Context) { a.refreshKeys(keys) })
+	}()
 	optOut := unsubscribe.NewOptOut(a.db, a.people, noes)
 	if a.has(Inbound) {
 		if err := a.listenInbound(ctx); err != nil {
@@ -385,7 +391,10 @@ func (a *App) wire(ctx context.Context) error {
 	tokens := access.NewStore(a.db, keys, a.config.AdminToken)
 	if a.has(API) {
 		a.pruned = make(chan struct{})
-		go func() { defer close(a.pruned); a.prune(tokens) }()
+		go func() {
+			defer close(a.pruned)
+			a.mishaps.Loop(a.background, "prune", func(context.Context) { a.prune(tokens) })
+		}()
 	}
 	a.serve(web.Options{
 		Log: a.log, Ready: a.ready, Metrics: a.metrics, MetricsFrom: near,

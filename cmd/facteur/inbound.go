@@ -13,6 +13,7 @@ import (
 	"facteur/feedback"
 	"facteur/feedback/inbound"
 	"facteur/internal/database"
+	"facteur/internal/panics"
 	"facteur/sending"
 	"facteur/worker"
 )
@@ -68,13 +69,18 @@ func (a *App) listenInbound(ctx context.Context) error {
 		return fmt.Errorf("FACTEUR_IMAP_URL: %w", err)
 	}
 	a.polled = make(chan struct{})
-	go func() { defer close(a.polled); box.Run(a.background) }()
+	go func() { defer close(a.polled); a.mishaps.Loop(a.background, "mailbox", box.Run) }()
 	return nil
 }
 
-// takeReturned is [inbound.Take].
+// takeReturned is [inbound.Take]. A mail at which the program fails is to come again.
 func (a *App) takeReturned(ctx context.Context, source string, to []string, raw io.Reader) (known bool, err error) {
-	events, err := a.feedback.Mail(ctx, source, to, raw)
+	var events []feedback.Event
+	err = panics.Do(func() (err error) {
+		events, err = a.feedback.Mail(ctx, source, to, raw)
+		return err
+	})
+	a.mishaps.Note("inbound", err)
 	for _, e := range events {
 		known = known || e.Effect != feedback.Ignored || e.Kind != feedback.None
 	}

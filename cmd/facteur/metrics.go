@@ -20,6 +20,7 @@ func (a *App) measure(queue *worker.Queue, optOut *unsubscribe.OptOut) {
 		Name: "facteur_build_info", Help: "Always 1; the labels say what runs.", ConstLabels: prometheus.Labels{"version": version, "go": runtime.Version()},
 	}, func() float64 { return 1 }))
 	a.metrics.MustRegister(newHealth(a))
+	a.metrics.MustRegister(a.mishaps.Metrics()...)
 	if a.worker != nil {
 		a.metrics.MustRegister(a.worker.Metrics()...)
 	}

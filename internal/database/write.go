@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"facteur/internal/panics"
+
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/jmoiron/sqlx"
 	"github.com/mattn/go-sqlite3"
@@ -296,8 +298,7 @@ func (tx *Tx) idle() (idle bool) {
 func (tx *Tx) one(ctx context.Context, change func(*Tx) error, shared bool) (err error, ended bool) {
 	defer func() {
 		if p := recover(); p != nil {
-			buf := make([]byte, 8192)
-			err = fmt.Errorf("panic in a transaction: %v\n%s", p, buf[:runtime.Stack(buf, false)])
+			err = fmt.Errorf("in a transaction: %w", panics.New(p))
 		}
 		if err != nil && shared {
 			if back := tx.exec(ctx, `ROLLBACK TO one`); back != nil {

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"facteur/internal/database"
+	"facteur/internal/panics"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -109,7 +110,7 @@ func (t *Teller) Tell(ctx context.Context, write func(context.Context, func(*dat
 			defer func() { <-slots }()
 			if _, failed := away.Load(c.WebhookID); failed {
 				failures[i] = errAway
-			} else if failures[i] = t.call(ctx, hooks[c.WebhookID], c); failures[i] != nil {
+			} else if failures[i] = panics.Do(func() error { return t.call(ctx, hooks[c.WebhookID], c) }); failures[i] != nil {
 				away.Store(c.WebhookID, true)
 			}
 		})

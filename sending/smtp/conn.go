@@ -27,6 +27,8 @@ type conn struct {
 	out        []byte // an envelope
 	body       []byte // the composed message that is begun or about to be; written at once with its dot and the next envelope
 	spare      []byte
+	begun      Mail          // whose body may have left, until its end is told
+	opened     Mail          // whose envelope may have, likewise
 	settling   [2]Ended      // what a turn is told
 	answers    int           // final answers got; 0: the connection was barren
 	allowed    time.Duration // for the next answers, since
@@ -52,8 +54,8 @@ func (c *conn) run() {
 		}
 		current = c.deliver(current)
 	}
-	if current != nil {
-		current.Return(ErrLost)
+	if m := c.begun; m != nil { // the connection went between its begin and its body
+		c.settle(nil, Ended{Mail: m, Begun: true, Result: Result{Stage: Body, Err: ErrUnsent}})
 	}
 }
 
@@ -72,25 +74,31 @@ func (c *conn) withdraw() {
 
 // open writes the envelope of m and begins it. It returns m when its body may be written.
 func (c *conn) open(m Mail) Mail {
-	if !m.Ready() {
+	c.opened = m
+	ok, err := ready(m)
+	if err == nil && !ok {
+		c.opened = nil
 		return nil
 	}
-	var err error
-	if c.body, err = m.Compose(c.body[:0]); err != nil {
-		c.settle(nil, Ended{Mail: m, Result: Result{Stage: Compose, Err: err}})
+	if err == nil {
+		c.body, err = compose(m, c.body[:0])
+	}
+	if err != nil {
+		c.settle(nil, unmade(m, err))
 		return nil
 	}
 	res, err := c.envelope(m)
 	switch {
 	case errors.Is(err, errNotReady):
+		c.opened = nil
 		return nil
 	case err != nil:
 		c.drop()
-		m.Return(fmt.Errorf("%w: %w", ErrLost, err))
+		c.giveBack(fmt.Errorf("%w: %w", ErrLost, err))
 		return nil
 	case !res.granted():
 		if c.tiredOfUs(res) {
-			m.Return(ErrLost)
+			c.giveBack(ErrLost)
 			return nil
 		}
 		c.settle(nil, Ended{Mail: m, Result: res})
@@ -99,10 +107,18 @@ func (c *conn) open(m Mail) Mail {
 	c.asked = time.Now()
 	if !c.settle(m) {
 		c.withdraw()
-		m.Return(ErrRefused)
+		c.giveBack(ErrRefused)
 		return nil
 	}
 	return m
+}
+
+// giveBack returns the mail whose envelope is open, if there is one.
+func (c *conn) giveBack(why error) {
+	if m := c.opened; m != nil {
+		c.opened = nil
+		m.Return(why)
+	}
 }
 
 // granted tells whether the body is awaited.
@@ -137,7 +153,7 @@ func (c *conn) envelope(m Mail) (Result, error) {
 	}
 	commands, err := c.commands(c.out[:0], m)
 	if err != nil {
-		return Result{Stage: Rcpt, Code: 553, Enhanced: "5.6.7", Text: err.Error()}, nil
+		return notSpoken(err), nil
 	}
 	c.out = commands
 	if err := c.write(c.out); err != nil {
@@ -156,9 +172,9 @@ var errNotReady = errors.New("not ready any more")
 var errNoUTF8 = errors.New("the relay does not offer SMTPUTF8, which this address needs")
 
 func (c *conn) commands(dst []byte, m Mail) ([]byte, error) {
-	from, to, utf8 := m.Envelope()
-	if utf8 && !c.utf8 {
-		return dst, errNoUTF8
+	from, to, utf8, err := c.paths(m)
+	if err != nil {
+		return dst, err
 	}
 	if c.reset {
 		dst = append(dst, "RSET\r\n"...)
@@ -169,6 +185,22 @@ func (c *conn) commands(dst []byte, m Mail) ([]byte, error) {
 	}
 	dst = append(append(append(dst, "\r\nRCPT TO:<"...), to...), ">\r\nDATA\r\n"...)
 	return dst, nil
+}
+
+// paths are the envelope of m, if this server takes such.
+func (c *conn) paths(m Mail) (from, to string, utf8 bool, err error) {
+	if from, to, utf8, err = envelope(m); err == nil && utf8 && !c.utf8 {
+		err = errNoUTF8
+	}
+	return from, to, utf8, err
+}
+
+// notSpoken is the end of a mail whose envelope could not be said to this server.
+func notSpoken(err error) Result {
+	if errors.Is(err, errNoUTF8) {
+		return Result{Stage: Rcpt, Code: 553, Enhanced: "5.6.7", Text: err.Error()}
+	}
+	return Result{Stage: Compose, Err: err}
 }
 
 // readEnvelope reads the answers to a pipelined envelope.
@@ -224,9 +256,9 @@ func (c *conn) loneDot() error {
 
 // stepwise waits for each answer, for servers without PIPELINING.
 func (c *conn) stepwise(m Mail) (Result, error) {
-	from, to, utf8 := m.Envelope()
-	if utf8 && !c.utf8 {
-		return Result{Stage: Rcpt, Code: 553, Enhanced: "5.6.7", Text: errNoUTF8.Error()}, nil
+	from, to, utf8, err := c.paths(m)
+	if err != nil {
+		return notSpoken(err), nil
 	}
 	if c.reset {
 		if res, err := c.ask("RSET"); err != nil || res.Code/100 != 2 {
@@ -247,7 +279,9 @@ func (c *conn) stepwise(m Mail) (Result, error) {
 	if res.Stage = Rcpt; err != nil || res.Code/100 != 2 {
 		return res, err
 	}
-	if !m.Ready() {
+	if ok, err := ready(m); err != nil {
+		return Result{Stage: Compose, Err: err}, nil
+	} else if !ok {
 		return Result{}, errNotReady
 	}
 	res, err = c.ask("DATA")
@@ -272,13 +306,13 @@ func (c *conn) deliver(m Mail) Mail {
 	if next != nil {
 		var err error
 		if c.body, err = c.commands(c.body, next); err != nil {
-			c.settle(nil, Ended{Mail: next, Result: Result{Stage: Rcpt, Code: 553, Enhanced: "5.6.7", Text: err.Error()}})
+			c.settle(nil, Ended{Mail: next, Result: notSpoken(err)})
 			next = nil
 		}
 	}
 	if c.stale() {
 		c.drop()
-		c.ended(next, Ended{Mail: m, Begun: true, Result: Result{Stage: Body, Err: ErrUnsent}})
+		c.ended(Ended{Mail: m, Begun: true, Result: Result{Stage: Body, Err: ErrUnsent}})
 		return nil
 	}
 	err := c.allow(c.pool.server.Timeouts.FinalDot)
@@ -287,7 +321,7 @@ func (c *conn) deliver(m Mail) Mail {
 	}
 	var composed error
 	if err == nil && next != nil { // while the answer is on its way
-		c.spare, composed = next.Compose(c.spare[:0])
+		c.spare, composed = compose(next, c.spare[:0])
 	}
 	var res Result
 	if err == nil {
@@ -295,14 +329,14 @@ func (c *conn) deliver(m Mail) Mail {
 	}
 	if res.Stage = Body; err != nil {
 		c.drop()
-		c.ended(next, Ended{Mail: m, Begun: true, Result: Result{Stage: Body, Err: err}})
+		c.ended(Ended{Mail: m, Begun: true, Result: Result{Stage: Body, Err: err}})
 		return nil
 	}
 	c.answers++
 	c.pool.fruitful()
 	answered := Ended{Mail: m, Begun: true, Result: res}
 	if next == nil {
-		c.ended(nil, answered)
+		c.ended(answered)
 		return nil
 	}
 	return c.follow(answered, next, composed)
@@ -318,18 +352,25 @@ func (c *conn) ahead() Mail {
 		runtime.Gosched() // lets those who have mail offer it
 		next = c.pool.tryTake()
 	}
-	if next == nil || !next.Ready() {
+	if next == nil {
+		return nil
+	}
+	c.opened = next
+	ok, err := ready(next)
+	if err != nil {
+		c.settle(nil, unmade(next, err))
+	}
+	if err != nil || !ok {
+		c.opened = nil
 		return nil
 	}
 	return next
 }
 
 // ended settles e alone and gives back the mail that was to follow it.
-func (c *conn) ended(next Mail, e Ended) {
+func (c *conn) ended(e Ended) {
 	c.settle(nil, e)
-	if next != nil {
-		next.Return(ErrLost)
-	}
+	c.giveBack(ErrLost)
 }
 
 // follow reads the answers to the next envelope, then settles the last mail and begins the next in one turn.
@@ -338,23 +379,23 @@ func (c *conn) follow(answered Ended, next Mail, composed error) Mail {
 	switch {
 	case err != nil:
 		c.drop()
-		c.ended(next, answered)
+		c.ended(answered)
 		return nil
 	case !res.granted() && c.tiredOfUs(res):
-		c.ended(next, answered)
+		c.ended(answered)
 		return nil
 	case !res.granted():
 		c.settle(nil, answered, Ended{Mail: next, Result: res})
 		return nil
 	case composed != nil:
 		c.withdraw()
-		c.settle(nil, answered, Ended{Mail: next, Result: Result{Stage: Compose, Err: composed}})
+		c.settle(nil, answered, unmade(next, composed))
 		return nil
 	}
 	c.asked = time.Now()
 	if !c.settle(next, answered) {
 		c.withdraw()
-		next.Return(ErrRefused)
+		c.giveBack(ErrRefused)
 		return nil
 	}
 	c.body, c.spare = c.spare, c.body
@@ -364,8 +405,19 @@ func (c *conn) follow(answered Ended, next Mail, composed error) Mail {
 // settle takes a turn: it tells what has ended, and whether next may begin.
 func (c *conn) settle(next Mail, ended ...Ended) bool {
 	n := copy(c.settling[:], ended)
+	for _, e := range ended { // told, whatever happens
+		switch e.Mail {
+		case c.begun:
+			c.begun = nil
+		case c.opened:
+			c.opened = nil
+		}
+	}
 	ok := c.pool.turn(c.settling[:n], next)
 	clear(c.settling[:])
+	if ok && next != nil {
+		c.begun, c.opened = next, nil
+	}
 	return ok
 }
 

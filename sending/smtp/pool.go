@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"facteur/internal/panics"
 )
 
 // idle is how long a connection waits for the next mail before it says QUIT.
@@ -20,6 +22,9 @@ type Options struct {
 	Server         Server
 	MaxConnections int // at least 1
 	Turn           Turn
+	// Panicked is told of faults that ended a connection, and nothing else; nil:
+	// nobody is.
+	Panicked func(error)
 	// Down is told, once, why the relay could not be reached or logged in to;
 	// from then on Send fails with ErrDown until [Pool.Revive].
 	Down func(Result)
@@ -31,6 +36,7 @@ type Pool struct {
 	server Server
 	turn   Turn
 	onDown func(Result)
+	onFall func(error)
 	urgent chan Mail
 	bulk   chan Mail
 	ctx    context.Context
@@ -57,7 +63,7 @@ func NewPool(o Options) *Pool {
 	o.Server.Timeouts = o.Server.Timeouts.orDefault()
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Pool{
-		server: o.Server, turn: o.Turn, onDown: o.Down, urgent: make(chan Mail), bulk: make(chan Mail), ctx: ctx, cancel: cancel,
+		server: o.Server, turn: o.Turn, onDown: o.Down, onFall: o.Panicked, urgent: make(chan Mail), bulk: make(chan Mail), ctx: ctx, cancel: cancel,
 		limit: max(1, o.MaxConnections), room: max(1, o.MaxConnections), open: map[*conn]struct{}{}, down: make(chan struct{}),
 	}
 }
@@ -112,14 +118,22 @@ func (p *Pool) grow() (down <-chan struct{}, err error) {
 	}
 	if len(p.open)+p.dialing < p.room {
 		p.dialing++
-		p.work.Go(p.connect)
+		p.work.Go(func() {
+			if err := panics.Do(func() error { p.connect(); return nil }); err != nil {
+				p.panicked(err)
+			}
+		})
 	}
 	return p.down, nil
 }
 
 // connect dials and runs one connection to its end.
 func (p *Pool) connect() {
-	c, res := p.dial(p.ctx)
+	var c *conn
+	var res Result
+	if err := panics.Do(func() error { c, res = p.dial(p.ctx); return nil }); err != nil {
+		c, res = nil, Result{Stage: Connect, Err: err}
+	}
 	p.mu.Lock()
 	p.dialing--
 	if c == nil {
@@ -135,7 +149,7 @@ func (p *Pool) connect() {
 	p.open[c] = struct{}{}
 	p.mu.Unlock()
 
-	c.run()
+	c.survive()
 	_ = c.client.Close() // before another may take its place
 
 	p.mu.Lock()
@@ -147,6 +161,12 @@ func (p *Pool) connect() {
 	p.mu.Unlock()
 	if barren {
 		p.fail(Result{Stage: Connect, Err: fmt.Errorf("%d connections in a row ended without an answer", barrenLimit)})
+	}
+}
+
+func (p *Pool) panicked(err error) {
+	if p.onFall != nil {
+		p.onFall(err)
 	}
 }
 

@@ -67,6 +67,7 @@ type letter struct {
 	unready bool
 	urgent  bool
 	err     error  // of Compose
+	panics  string // at which of its verbs
 	body    string // "" for a common one
 	ends    atomic.Int32
 	taken   func()
@@ -74,6 +75,7 @@ type letter struct {
 }
 
 func (l *letter) Envelope() (string, string, bool) {
+	l.fall("envelope")
 	return "news@client.test", l.name + "@example.test", l.utf8
 }
 
@@ -81,6 +83,7 @@ func (l *letter) Ready() bool {
 	if l.taken != nil {
 		l.taken()
 	}
+	l.fall("ready")
 	if l.unready {
 		l.ends.Add(1)
 	}
@@ -88,6 +91,7 @@ func (l *letter) Ready() bool {
 }
 
 func (l *letter) Compose(dst []byte) ([]byte, error) {
+	l.fall("compose")
 	if l.err != nil {
 		return dst, l.err
 	}
@@ -95,6 +99,12 @@ func (l *letter) Compose(dst []byte) ([]byte, error) {
 		return append(dst, l.body...), nil
 	}
 	return fmt.Appendf(dst, "Message-ID: <%s@client.test>\r\n\r\nHello %s\r\n", l.name, l.name), nil
+}
+
+func (l *letter) fall(at string) {
+	if l.panics == at {
+		panic(at)
+	}
 }
 
 func (l *letter) Return(why error) {
@@ -125,6 +135,8 @@ func (s scene) play(t *testing.T) {
 	}
 	s.pool = smtp.NewPool(smtp.Options{Server: server, MaxConnections: s.most, Turn: s.turn, Down: func(r smtp.Result) {
 		s.tell(event{text: "D: " + answerOf(r)})
+	}, Panicked: func(err error) {
+		s.tell(event{text: "P: " + err.Error()})
 	}})
 	defer s.end()
 	for i, m := range s.mails {
@@ -216,6 +228,7 @@ func (s *scene) turn(ended []smtp.Ended, next smtp.Mail) bool {
 		parts = append(parts, verb+" "+m.name+" "+answerOf(e.Result))
 	}
 	if next != nil {
+		next.(*letter).fall("turn")
 		parts = append(parts, "begin "+next.(*letter).name)
 	}
 	answer := make(chan bool, 1)
