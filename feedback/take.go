@@ -116,7 +116,7 @@ func (w *work) about(ctx context.Context, e Event, sub *subject, s Sighting) (Ev
 // settle ends the doubt about a delivery: what comes back was sent. So was one
 // whose answer is still awaited, perhaps by a process that has died.
 func (w *work) settle(ctx context.Context, sub *subject) (bool, error) {
-	if sub.ofLetter() {
+	if sub.ofLetter() || sub.delivery.Archived {
 		return false, nil
 	}
 	lane, err := w.Pace.With(w.tx).Lane(ctx, sub.delivery.Lane)
@@ -128,6 +128,13 @@ func (w *work) settle(ctx context.Context, sub *subject) (bool, error) {
 		w.rates.Add(w.rated(sub), throttle.Outcomes{Accepted: 1})
 	}
 	return settled, err
+}
+
+// rate counts what came of a mail, where its lane and its day are still known.
+func (w *work) rate(sub *subject, o throttle.Outcomes) {
+	if !sub.ofLetter() && !sub.delivery.Archived {
+		w.rates.Add(w.rated(sub), o)
+	}
 }
 
 // rated is where the rates count this mail: on the day it was sent.
