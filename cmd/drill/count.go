@@ -95,7 +95,7 @@ func (s *stage) count(r *result) error {
 	}
 	s.countExtras(r, all)
 	if s.drill.check != nil {
-		return s.drill.check(s, r)
+		return s.drill.check(s, r, all)
 	}
 	return nil
 }
@@ -161,6 +161,9 @@ func (s *stage) countCampaign(r *result, all map[string][]arrival, id string, pe
 			sent++
 		case waits:
 			unsent++
+			if held[email].Doubts < 2 && !s.holds {
+				r.fault("%s is held after one doubt: %+v", email, held[email])
+			}
 		case s.saidNo(email):
 		default:
 			missing = append(missing, email)

@@ -10,8 +10,8 @@ import (
 func relayDrills() []drill {
 	return []drill{
 		{name: "relay stopped", play: relayStopped},
-		{name: "relay swallows every answer", play: misbehaves("swallow"), lost: unanswered},
-		{name: "relay loses messages and connections", play: misbehaves("drop-after-body")},
+		{name: "relay swallows every answer", holds: true, play: misbehaves("swallow"), lost: unanswered},
+		{name: "relay loses messages and connections", holds: true, play: misbehaves("drop-after-body")},
 		{name: "relay says 421 to all", play: misbehaves("sender-busy")},
 		{name: "relay hangs up at DATA", play: misbehaves("hang-up")},
 		{name: "red button pressed and lifted", play: redButton},

@@ -43,9 +43,11 @@ type stage struct {
 	people   int
 	campaign string
 	launched time.Time
-	company  *companion // nil when the drill is alone
+	company  *companion // nil where a limit is tried
 	workers  int
-	maxOpen  int
+	maxOpen  int // connections to the relay
+
+	perSecond int // 0: no limit
 
 	events int
 	bound  int    // extras that the events may cause
@@ -88,13 +90,17 @@ func drillOne(ctx context.Context, o options, d drill, engine, binary, dir strin
 }
 
 // open brings everything up to the moment before the launch.
-func (s *stage) open(engine, binary string) (err error) {
+func (s *stage) open(engine, binary string) error {
 	if err := os.MkdirAll(s.dir, 0o755); err != nil {
 		return err
 	}
 	lasts := s.lasts
 	if lasts == 0 {
 		lasts = 20 * time.Second
+	}
+	if s.paced {
+		s.perSecond = int(float64(s.people)/lasts.Seconds()) + 1
+		lasts = time.Second
 	}
 	latency := min(lasts*time.Duration(s.connections)/time.Duration(s.people), 500*time.Millisecond)
 	if err := s.listen(sandbox.Options{Latency: latency, PlainNames: true, LogFile: s.log, Keep: leavers}); err != nil {
@@ -103,11 +109,10 @@ func (s *stage) open(engine, binary string) (err error) {
 	if err := s.start(engine, binary); err != nil {
 		return err
 	}
-	if !s.alone {
-		return s.invite()
+	if err := s.invite(); err != nil || s.perSecond == 0 {
+		return err
 	}
-	_, err = s.api.ImportCSV(s.ctx, s.setup.List, s.csv())
-	return err
+	return s.api.Call(s.ctx, "PUT", "/throttles/all", map[string]any{"per_second": s.perSecond}, nil)
 }
 
 func (s *stage) listen(o sandbox.Options) (err error) {
@@ -167,7 +172,7 @@ func (s *stage) start(engine, binary string) (err error) {
 	if engine == "postgres" {
 		err = s.gather(binary, env)
 	} else {
-		err = s.alonePlease(binary, env)
+		err = s.single(binary, env)
 	}
 	if err != nil {
 		return err
@@ -230,8 +235,8 @@ func (s *stage) gather(binary string, env []string) (err error) {
 	return nil
 }
 
-// alonePlease makes the one process of SQLite.
-func (s *stage) alonePlease(binary string, env []string) error {
+// single makes the one process of SQLite.
+func (s *stage) single(binary string, env []string) error {
 	if s.drive != nil {
 		env = append(env, s.drive.Env()...)
 	}
