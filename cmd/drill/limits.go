@@ -62,10 +62,10 @@ const calm = 4 * time.Second
 func limitDrill(ctx context.Context, o options, binary, dir string) error {
 	fmt.Println("## Limits")
 	fmt.Println()
-	fmt.Println("A limit over all lanes together (`all`), and one of the lane (`default`), with one lane. most: mails in the fullest window of any start, by when the sandbox had them; open: connections that were open when it began, of which each may have held one mail of before. used: of the limit, over the time that mail was there, without the 4 s after a disturbance and, with one process, the time it was suspended.")
+	fmt.Println("A limit over all lanes together (`all`), and one of the lane (`default`), with one lane. most: mails in the fullest window of any start, by when the sandbox had them; open: the most connections that were open at once from half a second before it began: each may have held one mail whose permit was of before; bound: the limit and these, or as many as it allows in the 50 ms that a permit may be used late, if that is more (decision 12). used: of the limit, over the time that mail was there, without the 4 s after a disturbance and, with one process, the time it was suspended.")
 	fmt.Println()
-	fmt.Println("| limit | scope | processes | disturbance | mails | most | open | used |")
-	fmt.Println("|---|---|---|---|---|---|---|---|")
+	fmt.Println("| limit | scope | processes | disturbance | mails | most | open | bound | used |")
+	fmt.Println("|---|---|---|---|---|---|---|---|---|")
 	var bad []string
 	n := 0
 	for engine := range strings.SplitSeq(o.engines, ",") {
@@ -156,7 +156,7 @@ func limitOne(ctx context.Context, o options, engine string, l limit, scope stri
 	most, open, over := fullest(at, l, seen())
 	used := use(at, l, from, until)
 	good = !over && used >= 0.95
-	return fmt.Sprintf("| %s | %s | %d | %s | %d | %d | %d | %.1f%% |", l.name, scope, processes, d.name, len(at), most, open, 100*used), good, nil
+	return fmt.Sprintf("| %s | %s | %d | %s | %d | %d | %d | %d | %.1f%% |", l.name, scope, processes, d.name, len(at), most, open, l.bound(open), 100*used), good, nil
 }
 
 // sample is how many connections were open at a moment.
@@ -186,10 +186,10 @@ func (s *stage) watch() func() []sample {
 	return func() []sample { stop(); return <-seen }
 }
 
-// openAt is the most that were open within a twentieth of a second of a moment.
-func openAt(seen []sample, at time.Time) (most int) {
-	i, _ := slices.BinarySearchFunc(seen, at.Add(-50*time.Millisecond), func(s sample, t time.Time) int { return s.at.Compare(t) })
-	for ; i < len(seen) && seen[i].at.Before(at.Add(50*time.Millisecond)); i++ {
+// openIn is the most that were open at once between two moments.
+func openIn(seen []sample, from, until time.Time) (most int) {
+	i, _ := slices.BinarySearchFunc(seen, from, func(s sample, t time.Time) int { return s.at.Compare(t) })
+	for ; i < len(seen) && seen[i].at.Before(until); i++ {
 		most = max(most, seen[i].open)
 	}
 	return most
@@ -213,19 +213,35 @@ func arrivalTimes(log string, until time.Time) ([]time.Time, error) {
 	return at, err
 }
 
+// dialling is how long a mail may have its permit before its connection is
+// seen at the sandbox.
+const dialling = 500 * time.Millisecond
+
+// bound is how many may arrive in a window in which so many connections were
+// open: the permits of the window, and of before it those that the connections
+// held or that were used late.
+func (l limit) bound(open int) int {
+	late := int(float64(l.most) * permitLate.Seconds() / l.window.Seconds())
+	return l.most + max(open, late)
+}
+
+// permitLate is how much later than its time a permit may be used at least.
+const permitLate = 50 * time.Millisecond
+
 // fullest is how many arrived in the fullest window of any start, and how many
-// connections were open when it began; over tells whether any window held more
-// than the limit and one mail for each connection open at its beginning: that
-// one's permit was of before.
+// connections were open in it; over tells whether any window held too many.
 func fullest(at []time.Time, l limit, seen []sample) (most, open int, over bool) {
 	for i, j := 0, 0; i < len(at); i++ {
 		for ; j < len(at) && at[j].Sub(at[i]) < l.window; j++ {
 		}
-		if n := j - i; n > l.most {
-			over = over || n > l.most+openAt(seen, at[i])
+		n := j - i
+		if n <= l.most && n <= most {
+			continue
 		}
-		if j-i > most {
-			most, open = j-i, openAt(seen, at[i])
+		now := openIn(seen, at[i].Add(-dialling), at[i].Add(l.window))
+		over = over || n > l.bound(now)
+		if n > most {
+			most, open = n, now
 		}
 	}
 	return most, open, over
