@@ -269,7 +269,7 @@ func (c *companion) countNoes(r *result, all map[string][]arrival) error {
 		if d, ok := began[email]; ok && d.BegunAt != nil && !c.s.off {
 			if d.BegunAt.After(n.answered) {
 				r.against++
-				r.fault("%s said no, which was answered at %s, and was begun at %s", email, n.answered.Format(time.StampMilli), d.BegunAt.Local().Format(time.StampMilli))
+				r.fault("%s said no, which was answered at %s, and was begun at %s", email, clockTime(n.answered), clockTime(*d.BegunAt))
 			}
 			continue
 		}
@@ -277,12 +277,14 @@ func (c *companion) countNoes(r *result, all map[string][]arrival) error {
 			graceful := slices.ContainsFunc(c.s.grace, func(g span) bool { return g.holds(a.at) })
 			if a.at.After(n.answered.Add(2*time.Second)) && !graceful {
 				r.against++
-				r.fault("%s said no, which was answered at %s, and was mailed at %s", email, n.answered.Format(time.StampMilli), a.at.Format(time.StampMilli))
+				r.fault("%s said no, which was answered at %s, and was mailed at %s", email, clockTime(n.answered), clockTime(a.at))
 			}
 		}
 	}
 	return nil
 }
+
+func clockTime(t time.Time) string { return t.UTC().Format("15:04:05.000") }
 
 // countLetters looks for the letters that were promised.
 func (c *companion) countLetters(r *result, all map[string][]arrival) error {

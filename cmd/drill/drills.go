@@ -33,6 +33,7 @@ type drill struct {
 // drills is the whole table.
 func drills(o options) []drill {
 	return slices.Concat(
-		killDrills(), relayDrills(), redisDrills(), postgresDrills(), networkDrills(o), suspendDrills(o), clockDrills(), diskDrills(), startDrills(),
+		killDrills(), relayDrills(), redisDrills(), postgresDrills(), networkDrills(o),
+		suspendDrills(o), clockDrills(), diskDrills(), startDrills(),
 	)
 }

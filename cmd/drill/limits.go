@@ -76,7 +76,8 @@ func limitDrill(ctx context.Context, o options, binary, dir string) error {
 						continue
 					}
 					n++
-					line, good, err := limitOne(ctx, o, engine, l, scope, d, binary, filepath.Join(dir, fmt.Sprintf("limit-%02d", n)))
+					folder := filepath.Join(dir, fmt.Sprintf("limit-%02d", n))
+					line, good, err := limitOne(ctx, o, engine, l, scope, d, binary, folder)
 					if err != nil {
 						return fmt.Errorf("limit %s on %s, %s: %w", l.name, engine, d.name, err)
 					}
@@ -156,7 +157,8 @@ func limitOne(ctx context.Context, o options, engine string, l limit, scope stri
 	most, open, over := fullest(at, l, seen())
 	used := use(at, l, from, until)
 	good = !over && used >= 0.95
-	return fmt.Sprintf("| %s | %s | %d | %s | %d | %d | %d | %d | %.1f%% |", l.name, scope, processes, d.name, len(at), most, open, l.bound(open), 100*used), good, nil
+	return fmt.Sprintf("| %s | %s | %d | %s | %d | %d | %d | %d | %.1f%% |",
+		l.name, scope, processes, d.name, len(at), most, open, l.bound(open), 100*used), good, nil
 }
 
 // sample is how many connections were open at a moment.

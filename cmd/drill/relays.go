@@ -61,10 +61,10 @@ func redButton(s *stage) error {
 	pressed, at := s.box.Count(), time.Now()
 	s.rest()
 	now := s.box.Count()
-	s.note("after the stop %d arrivals, %d connections opened, %d cut after DATA", now.Accepted-pressed.Accepted, now.Connections-pressed.Connections, now.Dropped-pressed.Dropped)
-	if most := int64(s.maxOpen); now.Accepted-pressed.Accepted > most || now.Connections-pressed.Connections > most || now.Dropped-pressed.Dropped > most {
-		s.fault("in the %s after the stop: %d arrivals, %d connections opened, %d cut after DATA; at most %d of each could be under way",
-			time.Since(at).Round(time.Second), now.Accepted-pressed.Accepted, now.Connections-pressed.Connections, now.Dropped-pressed.Dropped, most)
+	arrived, opened, cut := now.Accepted-pressed.Accepted, now.Connections-pressed.Connections, now.Dropped-pressed.Dropped
+	s.note("in the %s after the stop %d arrivals, %d connections opened, %d cut after DATA", time.Since(at).Round(time.Second), arrived, opened, cut)
+	if most := int64(s.maxOpen); max(arrived, opened, cut) > most {
+		s.fault("after the stop: %d arrivals, %d connections opened, %d cut after DATA; of each at most %d could be under way", arrived, opened, cut, most)
 	}
 	if err := s.call("DELETE", "/stop", map[string]any{"reason": "drill"}); err != nil {
 		return fmt.Errorf("lift the stop: %w", err)

@@ -42,6 +42,11 @@ func (r result) String() string {
 	if len(r.notes) > 0 {
 		verdict += " (" + strings.Join(r.notes, "; ") + ")"
 	}
-	return fmt.Sprintf("| %s | %s | %d | %d | %d | %d | %d | %d | %d | %d | %d | %d | %d | %d | %d | %d | %.0f | %s |", r.name, r.engine, r.people, r.events, r.sent, r.held, r.unsent, r.lost,
-		r.extra, r.bound, r.listed, r.letters, r.heldLetters, r.mislaid, r.noes, r.against, r.seconds, verdict)
+	line := fmt.Sprintf("| %s | %s |", r.name, r.engine)
+	for _, n := range []int{
+		r.people, r.events, r.sent, r.held, r.unsent, r.lost, r.extra, r.bound, r.listed, r.letters, r.heldLetters, r.mislaid, r.noes, r.against, int(r.seconds),
+	} {
+		line += fmt.Sprintf(" %d |", n)
+	}
+	return line + " " + verdict + " |"
 }

@@ -197,8 +197,8 @@ func (s *stage) start(engine, binary string) (err error) {
 // surroundings are the settings of the processes, and what these name.
 func (s *stage) surroundings() (env []string, err error) {
 	env = []string{
-		"FACTEUR_SECRET_KEY=a-secret-of-the-drill-012345", "FACTEUR_RETRY_FIRST=1s", "FACTEUR_RETRY_MOST=5s", "FACTEUR_SIGNUP_LIMITS=address=100/1h",
-		"FACTEUR_INVITATION_RATE=100000", "FACTEUR_ALARM_TO=" + alarms,
+		"FACTEUR_SECRET_KEY=a-secret-of-the-drill-012345", "FACTEUR_RETRY_FIRST=1s", "FACTEUR_RETRY_MOST=5s",
+		"FACTEUR_SIGNUP_LIMITS=address=100/1h", "FACTEUR_INVITATION_RATE=100000", "FACTEUR_ALARM_TO=" + alarms,
 	}
 	env = append(env, s.env...)
 	if s.slow {

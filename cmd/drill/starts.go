@@ -59,7 +59,8 @@ func crashLoop(s *stage) error {
 	all.Wait()
 	close(failed)
 	s.events += failedStarts
-	s.note("%d failing starts took %.0f ms each, %d at a time", failedStarts, float64(time.Since(begin).Milliseconds())*float64(beside)/failedStarts, beside)
+	each := time.Since(begin) * time.Duration(beside) / failedStarts
+	s.note("%d failing starts took %s each, %d at a time", failedStarts, each.Round(time.Millisecond), beside)
 	return <-failed
 }
 
