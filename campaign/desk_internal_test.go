@@ -270,7 +270,7 @@ func (d *desk) begin(b Batch, r Delivery) (ok bool) {
 			return err
 		}
 		if b.Date != 0 {
-			if room, err := d.pace.Claim(d.ctx, tx, b.Lane, b.Date); err != nil || room == 0 {
+			if quota, err := d.pace.Claim(d.ctx, tx, b.Lane, b.Date); err != nil || quota.Room() == 0 {
 				return err
 			}
 		}
@@ -280,7 +280,7 @@ func (d *desk) begin(b Batch, r Delivery) (ok bool) {
 			return err
 		}
 		if ok = begun[0]; ok && b.Date != 0 {
-			d.must(d.pace.Use(d.ctx, tx, b.Lane, b.Date, 1, 0))
+			d.must(d.pace.Use(d.ctx, tx, b.Lane, b.Date, 1, 0, 0))
 		}
 		return d.store.Count(d.ctx, tx, t)
 	})

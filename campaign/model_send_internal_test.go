@@ -207,7 +207,7 @@ func (w *world) room(tx *database.Tx, lane throttle.Lane) (int64, error) {
 	least := int64(throttle.Unlimited)
 	rooms, err := w.store.pace.Rooms(w.ctx, tx, counted)
 	for _, n := range rooms {
-		least = min(least, n)
+		least = min(least, n.All)
 	}
 	return least, err
 }

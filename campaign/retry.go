@@ -56,7 +56,7 @@ func (p Patience) Settle(d Delivery, o sending.Outcome, onUncertain string, now 
 
 // doubtPause is the least wait before a doubt is sent again: long enough for
 // its relay to be found doubtful, see [sending.Streak].
-const doubtPause = 5 * time.Second
+const doubtPause = sending.DoubtPause
 
 // wait is the time before the next attempt, after some attempts: doubling, less up to a quarter by chance.
 func (p Patience) wait(attempts int) time.Duration {

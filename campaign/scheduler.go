@@ -281,7 +281,9 @@ func (s *Scheduler) recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.write(ctx, func(tx *database.Tx) error { return s.recoverStrays(ctx, tx) })
+	return s.write(ctx, func(tx *database.Tx) error {
+		return errors.Join(s.recoverStrays(ctx, tx), s.recoverStrayLetters(ctx, tx))
+	})
 }
 
 // takeOver hands on what one process left, if it still is silent.
@@ -300,7 +302,7 @@ func (s *Scheduler) takeOver(ctx context.Context, session int64) error {
 		if err != nil {
 			return err
 		}
-		if err := s.store.senders.AbandonLetters(ctx, tx, p.Session); err != nil {
+		if err := s.recoverLetters(ctx, tx, p.Session, p.Proven); err != nil {
 			return err
 		}
 		if err := s.process.Forget(ctx, tx, p); err != nil {
@@ -470,23 +472,6 @@ func (s *Scheduler) unfinished(ctx context.Context, in Status) ([]int64, error) 
 	err := s.store.db.Select(ctx, &ids, `SELECT n.campaign_id FROM campaign_counts n JOIN campaigns c ON c.id = n.campaign_id
 		WHERE c.status = ? AND n.status IN ('queued', 'deferred') GROUP BY n.campaign_id HAVING SUM(n.n) > 0`, string(in))
 	return ids, err
-}
-
-// offerLetters offers the one-off mails that are due. Under a stop they wait
-// here: a worker could only give them back.
-func (s *Scheduler) offerLetters(ctx context.Context) error {
-	if _, err := s.store.Stopped(ctx); !errors.Is(err, database.ErrNotFound) {
-		return err
-	}
-	due, err := s.store.senders.DueLetters(ctx, 200)
-	if err != nil || len(due) == 0 {
-		return err
-	}
-	ids := make([]int64, len(due))
-	for i, l := range due {
-		ids[i] = l.ID
-	}
-	return s.queue.Letters(ctx, ids)
 }
 
 // prune forgets what only helped for a while.

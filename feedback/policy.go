@@ -43,6 +43,12 @@ func (w *work) bounced(ctx context.Context, e Event, sub *subject, class reply.C
 		e.Effect = Duplicate
 		return e, nil
 	}
+	if l := sub.letter; l.Asks() {
+		// It did not reach the person: their silence will mean nothing.
+		if err := w.People.NotAsked(ctx, w.tx, []subscribers.Asking{{ListID: l.ListID, SubscriberID: l.SubscriberID}}); err != nil {
+			return e, err
+		}
+	}
 	e.Effect = Noted
 	switch {
 	case class.Hard():
@@ -58,17 +64,19 @@ func (w *work) bounced(ctx context.Context, e Event, sub *subject, class reply.C
 		if e.Effect, err = w.soften(ctx, sub); err != nil {
 			return e, err
 		}
-		w.rate(sub, throttle.Outcomes{Soft: 1})
+		w.rates.Add(w.rated(sub), throttle.Outcomes{Soft: 1})
 	}
 	return e, w.tell(ctx, e)
 }
 
 func (w *work) hard(e Event, sub *subject) {
-	if e.FoundBy == ByAnswer {
-		w.rate(sub, throttle.Outcomes{Refused: 1})
-		return
+	switch {
+	case sub.ofLetter():
+	case e.FoundBy == ByAnswer:
+		w.rates.Add(w.rated(sub), throttle.Outcomes{Refused: 1})
+	default:
+		w.rates.Add(w.rated(sub), throttle.Outcomes{Returned: 1})
 	}
-	w.rate(sub, throttle.Outcomes{Returned: 1})
 }
 
 // soften counts the campaigns that could not reach a person lately, since the
@@ -143,7 +151,9 @@ func (w *work) complained(ctx context.Context, e Event, sub *subject) (Event, er
 	if e.Effect = Noted; ok {
 		e.Effect = Suppressed
 	}
-	w.rate(sub, throttle.Outcomes{Complained: 1})
+	if !sub.ofLetter() {
+		w.rates.Add(w.rated(sub), throttle.Outcomes{Complained: 1})
+	}
 	return e, w.tell(ctx, e)
 }
 

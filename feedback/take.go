@@ -11,6 +11,7 @@ import (
 	"facteur/internal/database"
 	"facteur/sending"
 	"facteur/sending/reply"
+	"facteur/subscribers"
 	"facteur/throttle"
 	"facteur/unsubscribe"
 )
@@ -116,8 +117,12 @@ func (w *work) about(ctx context.Context, e Event, sub *subject, s Sighting) (Ev
 // settle ends the doubt about a delivery: what comes back was sent. So was one
 // whose answer is still awaited, perhaps by a process that has died.
 func (w *work) settle(ctx context.Context, sub *subject) (bool, error) {
-	if sub.ofLetter() || sub.delivery.Archived {
-		return false, nil
+	if sub.ofLetter() {
+		settled, err := w.Sending.LetterReturned(ctx, w.tx, sub.letter.ID)
+		if l := sub.letter; settled && l.Asks() {
+			err = w.People.Asked(ctx, w.tx, []subscribers.Asking{{ListID: l.ListID, SubscriberID: l.SubscriberID}})
+		}
+		return settled, err
 	}
 	lane, err := w.Pace.With(w.tx).Lane(ctx, sub.delivery.Lane)
 	if err != nil {
@@ -128,13 +133,6 @@ func (w *work) settle(ctx context.Context, sub *subject) (bool, error) {
 		w.rates.Add(w.rated(sub), throttle.Outcomes{Accepted: 1})
 	}
 	return settled, err
-}
-
-// rate counts what came of a mail, where its lane and its day are still known.
-func (w *work) rate(sub *subject, o throttle.Outcomes) {
-	if !sub.ofLetter() && !sub.delivery.Archived {
-		w.rates.Add(w.rated(sub), o)
-	}
 }
 
 // rated is where the rates count this mail: on the day it was sent.

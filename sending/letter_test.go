@@ -14,7 +14,7 @@ import (
 // mailbag is a house with a sender, whose letters it writes.
 type mailbag struct {
 	*house
-	sender int64
+	sender, relay int64
 }
 
 func eachBag(t *testing.T, test func(b *mailbag)) {
@@ -27,7 +27,7 @@ func eachBag(t *testing.T, test func(b *mailbag)) {
 		if err != nil {
 			h.Fatal(err)
 		}
-		test(&mailbag{h, s.ID})
+		test(&mailbag{h, s.ID, relay})
 	})
 }
 
@@ -61,22 +61,30 @@ func (b *mailbag) take(id, session, execution int64) bool {
 func (b *mailbag) begin(id, execution int64, attempt int) (ok bool) {
 	b.Helper()
 	b.do(func(ctx context.Context, tx *database.Tx) (err error) {
-		ok, err = b.BeginLetter(ctx, tx, id, execution, attempt, 9)
+		begun, err := b.BeginLetters(ctx, tx, []sending.LetterAttempt{{ID: id, Execution: execution, Number: attempt, RelayID: b.relay}})
+		ok = err == nil && begun[0]
 		return err
 	})
 	return ok
 }
 
-func (b *mailbag) settle(id int64, attempt int, o sending.Outcome, notBefore int64) {
+// settle tells what became of an attempt whose body had begun.
+func (b *mailbag) settle(id int64, attempt int, o sending.Outcome, nextTry int64) (written bool) {
 	b.Helper()
-	b.do(func(ctx context.Context, tx *database.Tx) error {
-		return b.SettleLetter(ctx, tx, id, attempt, o, notBefore)
-	})
+	return b.tell(sending.SettledLetter{Letter: sending.Letter{ID: id, Attempts: attempt - 1}, Outcome: o, NextTry: nextTry})
 }
 
-func (b *mailbag) abandon(session int64) {
+func (b *mailbag) tell(v sending.SettledLetter) bool {
 	b.Helper()
-	b.do(func(ctx context.Context, tx *database.Tx) error { return b.AbandonLetters(ctx, tx, session) })
+	told := []sending.SettledLetter{v}
+	b.do(func(ctx context.Context, tx *database.Tx) error { return b.SettleLetters(ctx, tx, told) })
+	return told[0].Written
+}
+
+// abandon hands on what a session has left; begun letters are sent again at a time.
+func (b *mailbag) abandon(session, again int64) {
+	b.Helper()
+	b.do(func(ctx context.Context, tx *database.Tx) error { return b.AbandonLetters(ctx, tx, session, again) })
 }
 
 // is checks a letter's status, attempts and doubts.
@@ -101,7 +109,7 @@ func (b *mailbag) is(id int64, status string, attempts, doubts int) sending.Lett
 // due are the letters that may be sent now.
 func (b *mailbag) due() (ids []int64) {
 	b.Helper()
-	due, err := b.DueLetters(b.Context(), 100)
+	due, err := b.DueLetters(b.Context(), false)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -144,7 +152,7 @@ func TestLetter_IsSentOnce(t *testing.T) {
 		b.is(id, "sending", 1, 0)
 		b.now = b.now.Add(time.Second)
 		b.settle(id, 1, good, 0)
-		if l := b.is(id, "sent", 1, 0); l.Code != 250 || l.SettledAt != b.ms() || l.RelayID != 9 {
+		if l := b.is(id, "sent", 1, 0); l.Code != 250 || l.SettledAt != b.ms() || l.RelayID != b.relay {
 			b.Errorf("settled: %+v", l)
 		}
 		b.settle(id, 1, doubt, 0)
@@ -159,7 +167,13 @@ func TestLetter_IsTriedAgainWhenItWasDeferred(t *testing.T) {
 	eachBag(t, func(b *mailbag) {
 		id := b.post()
 		b.take(id, process, execution)
-		b.settle(id, 1, laterOutcome, b.ms()+60_000) // the envelope was refused: it never began
+		refused := sending.SettledLetter{Letter: sending.Letter{ID: id}, Execution: execution + 1, Unbegun: true, Outcome: laterOutcome, NextTry: b.ms() + 60_000, Reason: "temporary"}
+		if b.tell(refused) {
+			b.Error("an execution that has not taken it settles it")
+		}
+		if refused.Execution = execution; !b.tell(refused) { // the envelope was refused: it never began
+			b.Error("not settled")
+		}
 		if l := b.is(id, "deferred", 1, 0); l.Answer != "greylisted" || l.Enhanced != "4.7.1" {
 			b.Errorf("%+v", l)
 		}
@@ -210,30 +224,82 @@ func TestLetter_IsGivenBack(t *testing.T) {
 	})
 }
 
-func TestLetter_InDoubtIsNotSentAgain(t *testing.T) {
+func TestLetter_InDoubtIsSentAgainOnce(t *testing.T) {
 	eachBag(t, func(b *mailbag) {
 		id := b.post()
 		b.take(id, process, execution)
 		b.begin(id, execution, 1)
-		b.settle(id, 1, doubt, 0)
+		b.settle(id, 1, doubt, b.ms()+5000)
 		b.is(id, "uncertain", 1, 1)
 		if len(b.due()) != 0 || b.take(id, process, execution+1) || b.begin(id, execution, 1) || b.begin(id, execution, 2) {
-			b.Error("it goes again")
+			b.Error("it goes again at once")
 		}
-		b.settle(id, 1, good, 0) // the answer was only late
-		b.is(id, "sent", 1, 1)
+		b.now = b.now.Add(5 * time.Second)
+		if len(b.due()) != 1 || !b.take(id, process, execution+1) || !b.begin(id, execution+1, 2) {
+			b.Fatal("its second try is not due")
+		}
+		if b.settle(id, 1, doubt, b.ms()+5000); b.is(id, "sending", 2, 1).Held() {
+			b.Error("held by what is known")
+		}
+		b.settle(id, 2, doubt, 0)
+		b.now = b.now.Add(time.Hour)
+		if l := b.is(id, "uncertain", 2, 2); !l.Held() || len(b.due()) != 0 || b.take(id, process, execution+2) {
+			b.Errorf("sent again by machine: %+v", l)
+		}
+		b.settle(id, 2, good, 0) // the answer was only late
+		b.is(id, "sent", 2, 2)
 	})
 }
 
-func TestLetter_OfAProcessThatEndedIsAbandoned(t *testing.T) {
+// A late 250 settles a doubt wherever it waits; the second try then never begins.
+func TestLetter_IsSettledByALateAnswer(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		wait func(b *mailbag, id int64)
+	}{
+		{"that is in doubt", func(*mailbag, int64) {}},
+		{"whose second try was taken", func(b *mailbag, id int64) { b.take(id, process, execution+1) }},
+		{"whose second try was put off", func(b *mailbag, id int64) {
+			b.take(id, process, execution+1)
+			b.tell(sending.SettledLetter{Letter: sending.Letter{ID: id, Attempts: 1}, Execution: execution + 1, Unbegun: true, Outcome: laterOutcome, NextTry: b.ms() + 1000})
+		}},
+		{"whose second try is in doubt as well", func(b *mailbag, id int64) {
+			b.take(id, process, execution+1)
+			b.begin(id, execution+1, 2)
+			b.settle(id, 2, doubt, 0)
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			eachBag(t, func(b *mailbag) {
+				id := b.post()
+				b.take(id, process, execution)
+				b.begin(id, execution, 1)
+				b.settle(id, 1, doubt, b.ms())
+				c.wait(b, id)
+				if !b.settle(id, 1, good, 0) {
+					b.Error("refused")
+				}
+				b.now = b.now.Add(time.Minute)
+				if l := b.is(id, "sent", b.attempts(id), b.doubts(id)); l.Wait != 0 || len(b.due()) != 0 || b.take(id, process, execution+2) || b.begin(id, execution+1, 2) {
+					b.Errorf("it goes again: %+v", l)
+				}
+			})
+		})
+	}
+}
+
+func (b *mailbag) attempts(id int64) int { l, _ := b.Letter(b.Context(), id); return l.Attempts }
+func (b *mailbag) doubts(id int64) int   { l, _ := b.Letter(b.Context(), id); return l.Doubts }
+
+func TestLetter_OfAProcessThatEndedIsHandedOn(t *testing.T) {
 	eachBag(t, func(b *mailbag) {
 		begun, taken, others := b.post(), b.post(), b.post()
 		b.take(begun, process, execution)
 		b.begin(begun, execution, 1)
 		b.take(taken, process, execution+1)
 		b.take(others, process+1, execution+2)
-		b.abandon(process)
-		if l := b.is(begun, "uncertain", 1, 1); l.Answer == "" {
+		b.abandon(process, b.ms()+1000)
+		if l := b.is(begun, "uncertain", 1, 1); l.Answer == "" || l.Reason == "" {
 			b.Error("it does not say why it is in doubt")
 		}
 		b.is(taken, "queued", 0, 0)
@@ -246,8 +312,18 @@ func TestLetter_OfAProcessThatEndedIsAbandoned(t *testing.T) {
 		if !b.begin(others, execution+2, 1) {
 			b.Error("another process's letter was abandoned")
 		}
+		b.now = b.now.Add(time.Second)
+		if got := b.due(); len(got) != 2 {
+			b.Errorf("due: %v, want the second try too", got)
+		}
+		b.take(begun, process+1, execution+3)
+		b.begin(begun, execution+3, 2)
+		b.abandon(process+1, b.ms())
+		if l := b.is(begun, "uncertain", 2, 2); !l.Held() {
+			b.Errorf("a second doubt is sent again by machine: %+v", l)
+		}
 		b.settle(begun, 1, good, 0) // law 4: knowledge is never refused
-		b.is(begun, "sent", 1, 1)
+		b.is(begun, "sent", 2, 2)
 	})
 }
 
@@ -278,4 +354,74 @@ func TestAnonymous_TakesTheAddressOutOfAnAnswer(t *testing.T) {
 			t.Errorf("%q without %q: %q, want %q", c.text, c.email, got, c.want)
 		}
 	}
+}
+
+// Letters are offered for each sender and rank by itself, the first ranks
+// first; those of a sender whose relays take nothing are not offered.
+func TestDueLetters_AreFair(t *testing.T) {
+	eachBag(t, func(b *mailbag) {
+		muted := b.createRelay(sending.Relay{Host: "muted.test"}).ID
+		other, err := b.createSender(sending.Sender{FromEmail: "bob@news.test", PostalAddress: "1 Road", RelayIDs: []int64{muted}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		var alarm, access int64
+		b.do(func(ctx context.Context, tx *database.Tx) error {
+			post := func(sender int64, kind string) (id int64, err error) {
+				id = b.db.NewID()
+				return id, b.WriteLetter(ctx, tx, sending.Letter{ID: id, Kind: kind, SenderID: sender, Email: "bob@example.test"})
+			}
+			for range 250 {
+				for _, sender := range []int64{other.ID, b.sender} {
+					if _, err := post(sender, sending.InvitationLetter); err != nil {
+						return err
+					}
+				}
+			}
+			if alarm, err = post(b.sender, sending.AlarmLetter); err != nil {
+				return err
+			}
+			access, err = post(b.sender, sending.AccessLetter)
+			return err
+		})
+		b.do(func(ctx context.Context, tx *database.Tx) error {
+			_, err := b.Rest(ctx, tx, muted, sending.Trouble{Reason: "of the test", Refused: true})
+			return err
+		})
+		due := b.due()
+		if len(due) != 202 || due[0] != access || due[1] != alarm {
+			b.Errorf("%d are due, want the access link, the alarm and a page of invitations", len(due))
+		}
+	})
+}
+
+// A doubt waits until its relay answers plainly; where nothing else shows
+// that, one doubt does. Those of a relay that swallows wait for a person.
+func TestDueLetters_InDoubtWaitForTheirRelay(t *testing.T) {
+	eachBag(t, func(b *mailbag) {
+		ids := []int64{b.post(), b.post(), b.post()}
+		for i, id := range ids {
+			b.take(id, process, execution+int64(i))
+			b.begin(id, execution+int64(i), 1)
+			b.settle(id, 1, doubt, b.ms())
+		}
+		b.do(func(ctx context.Context, tx *database.Tx) error {
+			_, err := b.Rest(ctx, tx, b.relay, sending.Trouble{Reason: "of the test", Doubts: true})
+			return err
+		})
+		b.now = b.now.Add(time.Minute) // it may be tried again
+		if got := b.due(); len(got) != 0 {
+			b.Errorf("due: %v, though a campaign's mail can show how the relay answers", got)
+		}
+		b.now = b.now.Add(time.Minute)
+		if due, err := b.DueLetters(b.Context(), true); err != nil || len(due) != 1 {
+			b.Errorf("due: %d (%v), want one that tries the relay", len(due), err)
+		}
+		b.do(func(ctx context.Context, tx *database.Tx) error { return b.HoldLetterDoubts(ctx, tx, b.relay) })
+		for _, id := range ids {
+			if l := b.is(id, "uncertain", 1, 1); !l.Held() {
+				b.Errorf("not held: %+v", l)
+			}
+		}
+	})
 }

@@ -19,10 +19,16 @@ const (
 	LapseUnsubscribe Lapse = "unsubscribe" // the subscription ends
 )
 
-// The kinds of invitations.
+// Invited is why somebody is invited to say yes who has not asked to.
+type Invited struct {
+	Again bool  // they are on the list, and are asked once more; else an import brought them
+	Lapse Lapse // what their silence means
+}
+
+// The kinds of invitations, the last in the alphabet first in their turn.
 const (
 	byImport    = "import"
-	bySignUp    = "signup" // before there was a sender
+	bySignUp    = "signup" // asked for by form, before there was a sender
 	byReconfirm = "reconfirm"
 )
 
@@ -63,9 +69,10 @@ func (s *Store) Reconfirm(ctx context.Context, tx *database.Tx, listID, before, 
 	return int64(len(ids)), ids[len(ids)-1], journal.Write(ctx, tx, "re-confirm", "list", listID, map[string]any{"people": len(ids), "before": before, "otherwise": lapse})
 }
 
-// Invitations counts a list's invitations by state.
+// Invitations counts a list's invitations: who waits for it, or whose mail
+// does, and who was asked and has not answered.
 func (s *Store) Invitations(ctx context.Context, listID int64) (waiting, asked int64, err error) {
-	err = s.q.Get(ctx, &waiting, `SELECT COUNT(*) FROM invitations WHERE list_id = ? AND state = 'waiting'`, listID)
+	err = s.q.Get(ctx, &waiting, `SELECT COUNT(*) FROM invitations WHERE list_id = ? AND state IN ('waiting', 'written')`, listID)
 	if err == nil {
 		err = s.q.Get(ctx, &asked, `SELECT COUNT(*) FROM invitations WHERE list_id = ? AND state = 'asked'`, listID)
 	}
@@ -79,35 +86,59 @@ type invitation struct {
 	Lapse        string `db:"lapse"`
 }
 
-// askAtOnce bounds the letters that one round of [Greeter.Invite] writes.
-const askAtOnce = 50
+// askAtOnce bounds the letters that one round of [Greeter.Invite] writes for a
+// list, askedAhead those of a list that have been written and have not gone: the
+// others wait here, where they are in nobody's way.
+const (
+	askAtOnce  = 50
+	askedAhead = 500
+)
 
-// Invite asks the next of those who wait for it, no more than perHour in any
-// hour. write is a fenced transaction of the leader.
+// Invite asks the next of those who wait for it, on each list in its turn, no
+// more than perHour in any hour. write is a fenced transaction of the leader.
 func (g *Greeter) Invite(ctx context.Context, perHour int64, write func(context.Context, func(*database.Tx) error) error) error {
-	var next []invitation
-	err := g.db.Select(ctx, &next, `SELECT list_id, subscriber_id, kind, lapse FROM invitations WHERE state = 'waiting' ORDER BY created_at, subscriber_id LIMIT ?`, askAtOnce)
-	if err != nil {
-		return err
-	}
 	asked := false
-	for _, i := range next {
-		err := write(ctx, func(tx *database.Tx) error { return g.ask(ctx, tx, i, perHour) })
-		if errors.Is(err, ErrSignupLimit) {
+	var failed error
+	for list := int64(0); ; {
+		err := g.db.Get(ctx, &list, `SELECT list_id FROM invitations WHERE state = 'waiting' AND list_id > ? ORDER BY list_id LIMIT 1`, list)
+		if errors.Is(err, database.ErrNotFound) {
 			break
 		}
-		if errors.Is(err, ErrNoSender) {
-			continue // another list may have one
-		}
 		if err != nil {
-			return fmt.Errorf("invite: %w", err)
+			return err
 		}
-		asked = true
+		n, err := g.inviteOf(ctx, list, perHour, write)
+		asked = asked || n > 0
+		switch { // another list may have a sender, or people who have signed up
+		case errors.Is(err, database.ErrStale):
+			return err
+		case err != nil && !errors.Is(err, ErrNoSender) && !errors.Is(err, ErrSignupLimit):
+			failed = errors.Join(failed, fmt.Errorf("invite to list %d: %w", list, err))
+		}
 	}
 	if asked {
 		g.after()
 	}
-	return nil
+	return failed
+}
+
+// inviteOf asks the next of one list.
+func (g *Greeter) inviteOf(ctx context.Context, list, perHour int64, write func(context.Context, func(*database.Tx) error) error) (asked int, err error) {
+	var ahead int
+	err = g.db.Get(ctx, &ahead, `SELECT COUNT(*) FROM (SELECT 1 FROM invitations WHERE state = 'written' AND list_id = ? LIMIT ?) AS written`, list, askedAhead)
+	if err != nil {
+		return 0, err
+	}
+	var next []invitation
+	err = g.db.Select(ctx, &next, `SELECT list_id, subscriber_id, kind, lapse FROM invitations WHERE state = 'waiting' AND list_id = ? ORDER BY kind DESC, created_at LIMIT ?`,
+		list, min(askAtOnce, askedAhead-ahead))
+	for _, i := range next {
+		if err = write(ctx, func(tx *database.Tx) error { return g.ask(ctx, tx, i, perHour) }); err != nil {
+			break
+		}
+		asked++
+	}
+	return asked, err
 }
 
 // ask writes the letter of one invitation, or drops it when it has become
@@ -136,7 +167,9 @@ func (g *Greeter) ask(ctx context.Context, tx *database.Tx, i invitation, perHou
 	if err != nil {
 		return err
 	}
-	if suppressed != "" || sub.Left() || i.Kind != byReconfirm && sub.Status != Pending {
+	wished := i.Kind == bySignUp
+	switch {
+	case suppressed != "" && !(wished && liftable(suppressed)), sub.Status == Unsubscribed, sub.Left() && !wished, i.Kind != byReconfirm && sub.Status != Pending:
 		return drop()
 	}
 	list, err := st.List(ctx, i.ListID)
@@ -146,27 +179,28 @@ func (g *Greeter) ask(ctx context.Context, tx *database.Tx, i invitation, perHou
 	if err := g.confirmer.Ready(ctx, tx, list); err != nil {
 		return err
 	}
-	if n, err := st.countSignup(ctx, tx, "invitations", time.Hour); err != nil {
-		return err
-	} else if n > perHour {
-		return ErrSignupLimit
+	if !wished { // those have passed the limits of sign-ups
+		if n, err := st.countSignup(ctx, tx, "invitations", time.Hour); err != nil {
+			return err
+		} else if n > perHour {
+			return ErrSignupLimit
+		}
 	}
-	now := g.db.Now().UnixMilli()
-	if _, err := tx.Exec(ctx, `UPDATE invitations SET state = 'asked', asked_at = ? WHERE list_id = ? AND subscriber_id = ?`, now, i.ListID, i.SubscriberID); err != nil {
-		return err
-	}
-	// The time to answer runs from the asking.
-	if _, err := tx.Exec(ctx, `UPDATE subscriptions SET changed_at = ? WHERE list_id = ? AND subscriber_id = ? AND status = 'pending'`, now, i.ListID, i.SubscriberID); err != nil {
+	// That they were asked is noted when the letter has been accepted, see [Store.Asked].
+	if _, err := tx.Exec(ctx, `UPDATE invitations SET state = 'written' WHERE list_id = ? AND subscriber_id = ?`, i.ListID, i.SubscriberID); err != nil {
 		return err
 	}
-	return g.confirmer.Confirm(ctx, tx, list, p)
+	if wished {
+		return g.confirmer.Confirm(ctx, tx, list, p)
+	}
+	return g.confirmer.Invite(ctx, tx, list, p, Invited{Again: i.Kind == byReconfirm, Lapse: Lapse(i.Lapse)})
 }
 
 // Lapse ends re-confirmations that were not answered within [PendingFor]; the
 // others end with their pending subscription.
 func (g *Greeter) Lapse(ctx context.Context, write func(context.Context, func(*database.Tx) error) error) error {
 	var due []invitation
-	err := g.db.Select(ctx, &due, `SELECT list_id, subscriber_id, kind, lapse FROM invitations WHERE state = 'asked' AND kind = 'reconfirm' AND asked_at < ? LIMIT 200`,
+	err := g.db.Select(ctx, &due, `SELECT list_id, subscriber_id, kind, lapse FROM invitations WHERE state = 'asked' AND kind = 'reconfirm' AND asked_at < ? ORDER BY asked_at LIMIT 200`,
 		g.db.Now().Add(-PendingFor).UnixMilli())
 	if err != nil || len(due) == 0 {
 		return err

@@ -224,11 +224,16 @@ func (nobody) Confirm(context.Context, *database.Tx, subscribers.List, subscribe
 func (nobody) Already(context.Context, *database.Tx, subscribers.List, subscribers.Subscriber) error {
 	return nil
 }
+
+func (nobody) Invite(context.Context, *database.Tx, subscribers.List, subscribers.Subscriber, subscribers.Invited) error {
+	return nil
+}
 func (nobody) Access(context.Context, *database.Tx, subscribers.Subscriber) error { return nil }
 
 func TestOrder_AYesInTheLastSecondAndItsExpiry(t *testing.T) {
 	eachParish(t, "", func(p *parish) {
 		p.fill(ada)
+		p.accepted()
 		asked := p.db.Now()
 		p.clock.move(subscribers.PendingFor - time.Second)
 		var became string

@@ -12,9 +12,6 @@ import (
 	"facteur/subscribers/consent"
 )
 
-// PendingFor is how long a sign-up waits for its confirmation.
-const PendingFor = 30 * 24 * time.Hour
-
 // SignUp is somebody's wish to be on a list, by form or API. It is no yes:
 // anybody may have written the address.
 type SignUp struct {
@@ -32,8 +29,10 @@ type Confirmer interface {
 	// Ready tells whether letters of a list can be written: [ErrNoSender] when
 	// there is nobody to write as yet.
 	Ready(ctx context.Context, tx *database.Tx, l List) error
-	// Confirm asks for the yes.
+	// Confirm asks who has signed up for the yes.
 	Confirm(ctx context.Context, tx *database.Tx, l List, p Subscriber) error
+	// Invite asks somebody for a yes who has not asked for anything.
+	Invite(ctx context.Context, tx *database.Tx, l List, p Subscriber, why Invited) error
 	// Already says that there is nothing to confirm.
 	Already(ctx context.Context, tx *database.Tx, l List, p Subscriber) error
 	// Access sends a fresh link to one's choices and data.
@@ -132,7 +131,7 @@ func (s *Store) await(ctx context.Context, tx *database.Tx, listID int64, p Subs
 		return err
 	}
 	_, err = tx.Exec(ctx, `INSERT INTO subscriptions (list_id, subscriber_id, status, confirmed_at, changed_at, every_days, paused_until) VALUES (?, ?, 'pending', 0, ?, ?, ?)
-		ON CONFLICT (list_id, subscriber_id) DO UPDATE SET status = 'pending', changed_at = excluded.changed_at WHERE subscriptions.status <> 'confirmed'`,
+		ON CONFLICT (list_id, subscriber_id) DO UPDATE SET status = 'pending', changed_at = excluded.changed_at, asked_at = 0 WHERE subscriptions.status <> 'confirmed'`,
 		listID, p.ID, now, said[p.ID].everyDays, said[p.ID].pausedUntil)
 	if err != nil {
 		return fmt.Errorf("sign up: %w", err)
@@ -175,9 +174,6 @@ func (s *Store) Confirm(ctx context.Context, tx *database.Tx, c Confirmation) (s
 	}
 	st := s.With(tx)
 	now := s.db.Now()
-	if now.Sub(c.AskedAt) > PendingFor {
-		return NotAwaited, nil
-	}
 	sub, err := st.Subscription(ctx, c.ListID, c.SubscriberID)
 	if errors.Is(err, database.ErrNotFound) {
 		return NotAwaited, nil
@@ -197,6 +193,8 @@ func (s *Store) Confirm(ctx context.Context, tx *database.Tx, c Confirmation) (s
 	switch {
 	case err != nil:
 		return "", err
+	case sub.late(c.AskedAt, now):
+		return NotAwaited, nil
 	case sub.Status == Unsubscribed || c.AskedAt.UnixMilli() < sub.LeftAt && sub.Status != Confirmed:
 		return NotAwaited, nil
 	case suppressed != "" && !liftable(suppressed):
@@ -265,85 +263,6 @@ func (s *Store) agreed(ctx context.Context, c Confirmation, now time.Time) conse
 func (s *Store) alive(ctx context.Context, tx *database.Tx, subscriberID int64) error {
 	_, err := tx.Exec(ctx, `UPDATE subscribers SET active_at = ? WHERE id = ?`, s.db.Now().UnixMilli(), subscriberID)
 	return err
-}
-
-// ExpirePending ends sign-ups that nobody has confirmed within [PendingFor], at
-// most limit of them, and returns how many. Who had left before is back where
-// they were; who is on no list any more, and was never mailed, is forgotten.
-func (s *Store) ExpirePending(ctx context.Context, tx *database.Tx, limit int) (int, error) {
-	due, err := s.lapsed(ctx, tx, limit)
-	if err != nil || len(due) == 0 {
-		return 0, err
-	}
-	if err := tx.No(ctx); err != nil { // only now: it holds up all begins
-		return 0, err
-	}
-	if due, err = s.lapsed(ctx, tx, limit); err != nil || len(due) == 0 {
-		return 0, err
-	}
-	st := s.With(tx)
-	now := s.db.Now()
-	ids := make([]int64, len(due))
-	for i, d := range due {
-		ids[i] = d.SubscriberID
-	}
-	who, err := st.persons(ctx, ids)
-	if err != nil {
-		return 0, err
-	}
-	entries := make([]consent.Entry, len(due))
-	for i, d := range due {
-		entries[i] = consent.Entry{
-			SubscriberID: d.SubscriberID, ListID: d.ListID, Act: consent.Expired, Person: who[d.SubscriberID],
-			Statement: consent.Statement{Source: "not confirmed in time", At: now},
-		}
-	}
-	if err := consent.Record(ctx, tx, entries); err != nil {
-		return 0, err
-	}
-	for _, query := range []string{
-		`UPDATE subscriptions SET status = 'unsubscribed', changed_at = left_at WHERE list_id = ? AND subscriber_id = ? AND status = 'pending' AND left_at > 0`,
-		`DELETE FROM subscriptions WHERE list_id = ? AND subscriber_id = ? AND status = 'pending' AND left_at = 0`,
-		`DELETE FROM invitations WHERE list_id = ? AND subscriber_id = ?`,
-	} {
-		if err := tx.Each(ctx, query, len(due), func(i int, p *database.Params) { p.Set(due[i].ListID, due[i].SubscriberID) }, nil); err != nil {
-			return 0, err
-		}
-	}
-	return len(due), st.forgetStrangers(ctx, tx, ids)
-}
-
-// lapsed are sign-ups that were not confirmed in time, the oldest first.
-func (s *Store) lapsed(ctx context.Context, tx *database.Tx, limit int) (due []Subscription, err error) {
-	err = tx.Select(ctx, &due, `SELECT `+subscriptionColumns+` FROM subscriptions WHERE status = 'pending' AND changed_at < ?
-		AND NOT EXISTS (SELECT 1 FROM invitations i WHERE i.list_id = subscriptions.list_id AND i.subscriber_id = subscriptions.subscriber_id AND i.state = 'waiting')
-		ORDER BY changed_at LIMIT ?`,
-		s.db.Now().Add(-PendingFor).UnixMilli(), limit)
-	return due, err
-}
-
-// forgetStrangers removes people who are on no list and never said yes.
-func (s *Store) forgetStrangers(ctx context.Context, tx *database.Tx, ids []int64) error {
-	gave, err := consent.Gave(ctx, tx, ids)
-	if err != nil {
-		return err
-	}
-	for _, id := range ids {
-		subs, err := s.Subscriptions(ctx, id)
-		if err != nil {
-			return err
-		}
-		if gave[id] || len(subs) > 0 {
-			continue
-		}
-		if _, err := consent.Erase(ctx, tx, id); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, `DELETE FROM subscribers WHERE id = ?`, id); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // ParsePerson makes a person of a form's fields; the address's reason if it is none.

@@ -28,10 +28,11 @@ type Subscription struct {
 	ChangedAt    int64  `db:"changed_at"`
 	LeftAt       int64  `db:"left_at"`      // the last no, 0: never; only the person's own yes outweighs it
 	PausedUntil  int64  `db:"paused_until"` // at the person's wish
+	AskedAt      int64  `db:"asked_at"`     // when the mail that asks for the yes was accepted; 0: not yet
 	EveryDays    int64  `db:"every_days"`   // at most one campaign in so many days; 0: no wish
 }
 
-const subscriptionColumns = `list_id, subscriber_id, status, confirmed_at, changed_at, left_at, paused_until, every_days`
+const subscriptionColumns = `list_id, subscriber_id, status, confirmed_at, changed_at, left_at, paused_until, asked_at, every_days`
 
 // Left tells that the person said no and has not come back.
 func (s *Subscription) Left() bool { return s.LeftAt > 0 && s.Status != Confirmed }

@@ -74,7 +74,7 @@ func (l Limits) Counted() bool {
 	return false
 }
 
-// Of tells whether mail of a campaign (0: a letter) in a lane by a relay passes the gate.
+// Of tells whether mail of a campaign (0: a letter; [Invitations]) in a lane by a relay passes the gate.
 func (g Gate) Of(lane Lane, campaignID, relayID int64) bool {
 	return g.Scope == AllScope || g.Scope == DomainScope(lane.Domain) || g.Scope == lane.Scope() ||
 		campaignID != 0 && g.Scope == CampaignScope(campaignID) || relayID != 0 && g.Scope == RelayScope(relayID)
@@ -84,7 +84,7 @@ func (g Gate) Of(lane Lane, campaignID, relayID int64) bool {
 type Passage struct {
 	Lane       Lane
 	RelayID    int64 // 0: not chosen yet
-	CampaignID int64 // 0: a letter
+	CampaignID int64 // 0: a letter; [Invitations]
 	Slow       Limit // a tighter limit of the lane for a while; zero: none
 	Tenth      bool  // a breaker slows the lane to a tenth
 	OwnTenth   bool  // and one the campaign

@@ -55,10 +55,11 @@ func LettersShare(cap int64) int64 {
 
 // Quota is one day's cap in a lane, and what of it is taken.
 type Quota struct {
-	Cap      int64
-	Used     int64 // begun, letters included; every begin counts, a second try too
-	Letters  int64 // of the used: letters
-	Reserved int64 // unbegun deliveries of live batches
+	Cap         int64
+	Used        int64 // begun, letters included; every begin counts, a second try too
+	Letters     int64 // of the used: letters, but invitations
+	Invitations int64 // of the used
+	Reserved    int64 // unbegun deliveries of live batches
 }
 
 // Left is how many more deliveries of campaigns may be released today: what

@@ -19,7 +19,7 @@ const Unlimited = math.MaxInt64
 // Begun is whom begins are counted for.
 type Begun struct {
 	Lane       int64 `db:"lane"`
-	CampaignID int64 `db:"campaign_id"` // 0: a letter
+	CampaignID int64 `db:"campaign_id"` // 0: a letter; [Invitations]
 	RelayID    int64 `db:"relay_id"`
 }
 
@@ -143,7 +143,7 @@ func (s *Store) begun(ctx context.Context, from, to, hour int64) (map[Begun]Used
 // Rooms locks the limits of scopes for the rest of the transaction and reads
 // how many more each of them lets through: counted as it commits, so that two
 // processes never share the last place.
-func (s *Store) Rooms(ctx context.Context, tx *database.Tx, gates map[string]Gate) (map[string]int64, error) {
+func (s *Store) Rooms(ctx context.Context, tx *database.Tx, gates map[string]Gate) (map[string]Places, error) {
 	for _, scope := range slices.Sorted(maps.Keys(gates)) {
 		query, args := `UPDATE limits SET updated_at = updated_at WHERE scope = ?`, []any{scope}
 		if domain, provider, ok := strings.Cut(strings.TrimPrefix(scope, laneScope+":"), "/"); ok { // its limit may be that of a wider scope
@@ -157,9 +157,9 @@ func (s *Store) Rooms(ctx context.Context, tx *database.Tx, gates map[string]Gat
 	if err != nil {
 		return nil, err
 	}
-	rooms := make(map[string]int64, len(gates))
+	rooms := make(map[string]Places, len(gates))
 	for scope, g := range gates {
-		rooms[scope] = used.Through(g).Room(g.Limit, 0)
+		rooms[scope] = used.Places(g)
 	}
 	return rooms, nil
 }

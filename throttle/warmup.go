@@ -18,8 +18,9 @@ type WarmupDay struct {
 	Date    int64   `db:"date"` // days since 1970 in the domain's zone
 	Number  int     `db:"step"` // from 0
 	Cap     int64   `db:"cap"`
-	Used    int64   `db:"used"`    // begun, letters included
-	Letters int64   `db:"letters"` // of the used
+	Used    int64   `db:"used"`        // begun, letters included
+	Letters int64   `db:"letters"`     // of the used; invitations are not among them
+	Invited int64   `db:"invitations"` // of the used
 	Verdict Verdict `db:"verdict"`
 	Reason  string  `db:"reason"`
 	From    int64   `db:"from_at"`  // the day begins, Unix milliseconds
@@ -37,7 +38,7 @@ func (d WarmupDay) follows(date int64, step int) bool {
 
 // Quota is what of the day's cap is taken.
 func (d WarmupDay) Quota(reserved int64) Quota {
-	return Quota{Cap: d.Cap, Used: d.Used, Letters: d.Letters, Reserved: reserved}
+	return Quota{Cap: d.Cap, Used: d.Used, Letters: d.Letters, Invitations: d.Invited, Reserved: reserved}
 }
 
 // Date is the day of a moment in a zone, counted from 1970, with its
@@ -48,7 +49,7 @@ func Date(t time.Time, zone *time.Location) (date int64, from, until time.Time) 
 	return time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / (24 * 60 * 60), from, until
 }
 
-const warmupColumns = `lane, date, step, cap, used, letters, verdict, reason, from_at, until_at, last_date, last_step`
+const warmupColumns = `lane, date, step, cap, used, letters, invitations, verdict, reason, from_at, until_at, last_date, last_step`
 
 // Today is the lane's day on a date; [database.ErrNotFound] when nothing has
 // opened it yet.
@@ -126,7 +127,7 @@ func (s *Store) Day(ctx context.Context, lane int64, r Ramp, zone *time.Location
 	}
 	step := r.Next(last, date)
 	return WarmupDay{
-		Lane: lane, Date: date, Number: step.Number, Cap: step.Cap, Used: open.Used, Letters: open.Letters, Verdict: step.Verdict, Reason: step.Reason,
+		Lane: lane, Date: date, Number: step.Number, Cap: step.Cap, Used: open.Used, Letters: open.Letters, Invited: open.Invited, Verdict: step.Verdict, Reason: step.Reason,
 		From: from.UnixMilli(), Until: until.UnixMilli(), LastDate: lastDate, LastStep: lastStep,
 	}, nil
 }
@@ -170,24 +171,26 @@ func (s *Store) lastSendingDay(ctx context.Context, lane, before int64) (*Sendin
 	return &SendingDay{Date: d.Date, Step: d.Number, Answers: answers}, err
 }
 
-// Claim locks the day of a batch's reservation for the rest of the
-// transaction and says how many more of its mails may begin: none when the
-// day is over, or has not begun again after a clock went back.
-func (s *Store) Claim(ctx context.Context, tx *database.Tx, lane, date int64) (int64, error) {
+// Claim locks the day of a reservation for the rest of the transaction and
+// says what of its cap is taken. When the day is over, or has not begun again
+// after a clock went back, all of it is.
+func (s *Store) Claim(ctx context.Context, tx *database.Tx, lane, date int64) (Quota, error) {
 	var d WarmupDay
 	err := tx.Get(ctx, &d, `UPDATE warmup_days SET used = used WHERE lane = ? AND date = ? RETURNING `+warmupColumns, lane, date)
 	if err != nil {
-		return 0, fmt.Errorf("claim of lane %d: %w", lane, err)
+		return Quota{}, fmt.Errorf("claim of lane %d: %w", lane, err)
 	}
+	q := d.Quota(0)
 	if now := s.db.Now().UnixMilli(); now < d.From || now >= d.Until {
-		return 0, nil
+		q.Cap = 0
 	}
-	return max(0, d.Cap-d.Used), nil
+	return q, nil
 }
 
-// Use counts n begun mails on a day that was claimed, letters of them.
-func (s *Store) Use(ctx context.Context, tx *database.Tx, lane, date, n, letters int64) error {
-	_, err := tx.Exec(ctx, `UPDATE warmup_days SET used = used + ?, letters = letters + ? WHERE lane = ? AND date = ?`, n, letters, lane, date)
+// Use counts n begun mails on a day that was claimed, letters and invitations
+// of them.
+func (s *Store) Use(ctx context.Context, tx *database.Tx, lane, date, n, letters, invitations int64) error {
+	_, err := tx.Exec(ctx, `UPDATE warmup_days SET used = used + ?, letters = letters + ?, invitations = invitations + ? WHERE lane = ? AND date = ?`, n, letters, invitations, lane, date)
 	if err != nil {
 		return fmt.Errorf("use the cap of lane %d: %w", lane, err)
 	}

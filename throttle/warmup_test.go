@@ -64,11 +64,11 @@ func (w *warm) open() (d throttle.WarmupDay) {
 func (w *warm) begin(date, n int64) (begun int64) {
 	w.t.Helper()
 	err := write(w.t, w.db, func(ctx context.Context, tx *database.Tx) error {
-		room, err := w.s.Claim(ctx, tx, w.lane, date)
-		if begun = min(room, n); err != nil || begun == 0 {
+		quota, err := w.s.Claim(ctx, tx, w.lane, date)
+		if begun = min(quota.Room(), n); err != nil || begun == 0 {
 			return err
 		}
-		return w.s.Use(ctx, tx, w.lane, date, begun, 0)
+		return w.s.Use(ctx, tx, w.lane, date, begun, 0, 0)
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -14,13 +14,12 @@ import (
 // database, and what it has begun. The caps are locked: two processes never
 // share the last place.
 type claims struct {
-	gates map[string]int64 // scope with a limit an hour or a day → how many more
-	days  map[claim]int64  // day of a warm-up → how many more
+	gates map[string]throttle.Places // scope with a limit an hour or a day → how many more
+	days  map[claim]throttle.Quota   // day of a warm-up → what of it is taken
 	rooms func(throttle.Passage) []throttle.Gate
 
 	n    map[throttle.Begun]int64
-	used map[claim]int64
-	mail map[claim]int64 // letters among the used
+	used map[claim]throttle.Quota // day of a warm-up → what has begun
 }
 
 // claim is a lane's day of warm-up; date 0: it does not warm up.
@@ -37,8 +36,8 @@ type capped interface {
 func (r *Recorder) claim(ctx context.Context, tx *database.Tx, letters, deliveries []*turn) (*claims, error) {
 	limits := r.limits()
 	c := &claims{
-		gates: map[string]int64{}, days: map[claim]int64{}, rooms: limits.Gates,
-		n: map[throttle.Begun]int64{}, used: map[claim]int64{}, mail: map[claim]int64{},
+		gates: map[string]throttle.Places{}, days: map[claim]throttle.Quota{}, rooms: limits.Gates,
+		n: map[throttle.Begun]int64{}, used: map[claim]throttle.Quota{},
 	}
 	counted, seen := map[string]throttle.Gate{}, map[throttle.Lane]bool{}
 	for _, turns := range [][]*turn{letters, deliveries} {
@@ -53,7 +52,7 @@ func (r *Recorder) claim(ctx context.Context, tx *database.Tx, letters, deliveri
 				}
 			}
 			if k := m.claim(); k.date != 0 {
-				c.days[k] = 0
+				c.days[k] = throttle.Quota{}
 			}
 		}
 	}
@@ -64,11 +63,11 @@ func (r *Recorder) claim(ctx context.Context, tx *database.Tx, letters, deliveri
 		}
 	}
 	for _, k := range slices.SortedFunc(maps.Keys(c.days), byLane) {
-		room, err := r.pace.Claim(ctx, tx, k.lane, k.date)
+		quota, err := r.pace.Claim(ctx, tx, k.lane, k.date)
 		if err != nil {
 			return nil, err
 		}
-		c.days[k] = room
+		c.days[k] = quota
 	}
 	return c, nil
 }
@@ -77,30 +76,59 @@ func byLane(a, b claim) int { return cmp.Or(cmp.Compare(a.lane, b.lane), cmp.Com
 
 // pass takes a place in every cap of the mail that a turn would begin, or in none.
 func (c *claims) pass(t *turn, m capped) bool {
-	k := m.claim()
-	if k.date != 0 && c.days[k] == 0 {
+	k, p := m.claim(), m.passage()
+	invitation := p.CampaignID == throttle.Invitations
+	day, capped := c.days[k]
+	switch {
+	case capped && day.Room() == 0:
 		t.why.scope = k.scope()
+		return false
+	case capped && invitation && day.ForInvitations() == 0:
+		t.why.scope = shareOf(k.scope())
 		return false
 	}
 	var gates []throttle.Gate
 	if len(c.gates) > 0 {
-		gates = c.rooms(m.passage())
+		gates = c.rooms(p)
 	}
 	for _, g := range gates {
-		if room, ok := c.gates[g.Scope]; ok && room == 0 {
+		room, ok := c.gates[g.Scope]
+		switch {
+		case ok && room.All == 0:
 			t.why.scope = g.Scope
+			return false
+		case ok && invitation && room.Invitations == 0:
+			t.why.scope = shareOf(g.Scope)
 			return false
 		}
 	}
 	for _, g := range gates {
-		if _, ok := c.gates[g.Scope]; ok {
-			c.gates[g.Scope]--
+		if room, ok := c.gates[g.Scope]; ok {
+			if room.All--; invitation {
+				room.Invitations--
+			}
+			c.gates[g.Scope] = room
 		}
 	}
-	if k.date != 0 {
-		c.days[k]--
+	if capped {
+		c.days[k] = taken(day, p)
 	}
 	return true
+}
+
+// shareOf names the invitations' share of a scope.
+func shareOf(scope string) string { return "invitations of " + scope }
+
+// taken is a quota after one more mail.
+func taken(q throttle.Quota, p throttle.Passage) throttle.Quota {
+	q.Used++
+	switch p.CampaignID {
+	case 0:
+		q.Letters++
+	case throttle.Invitations:
+		q.Invitations++
+	}
+	return q
 }
 
 // begun counts a mail that has begun.
@@ -108,10 +136,7 @@ func (c *claims) begun(m capped) {
 	p, k := m.passage(), m.claim()
 	c.n[throttle.Begun{Lane: k.lane, CampaignID: p.CampaignID, RelayID: p.RelayID}]++
 	if k.date != 0 {
-		c.used[k]++
-		if p.CampaignID == 0 {
-			c.mail[k]++
-		}
+		c.used[k] = taken(c.used[k], p)
 	}
 }
 
@@ -121,7 +146,8 @@ func (c *claims) count(ctx context.Context, tx *database.Tx, pace *throttle.Stor
 		return nil
 	}
 	for _, k := range slices.SortedFunc(maps.Keys(c.used), byLane) {
-		if err := pace.Use(ctx, tx, k.lane, k.date, c.used[k], c.mail[k]); err != nil {
+		q := c.used[k]
+		if err := pace.Use(ctx, tx, k.lane, k.date, q.Used, q.Letters, q.Invitations); err != nil {
 			return err
 		}
 	}

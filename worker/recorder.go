@@ -52,6 +52,7 @@ type Recorder struct {
 
 	// Kept from commit to commit.
 	settled  []campaign.Settled
+	answered []sending.SettledLetter
 	sent     []*delivery // those of settled
 	refused  []feedback.Answer
 	events   []feedback.Event
@@ -79,9 +80,12 @@ type turn struct {
 
 // dropNext lets the connection take its open envelope back.
 func (t *turn) dropNext() {
-	if d, ok := t.next.(*delivery); ok {
-		d.ended = false // a skip that was not committed is none
-		d.batch.refused.Store(true)
+	switch m := t.next.(type) { // a skip that was not committed is none
+	case *delivery:
+		m.ended = false
+		m.batch.refused.Store(true)
+	case *letterMail:
+		m.skipped = false
 	}
 	t.next, t.ok = nil, false
 }
@@ -89,8 +93,11 @@ func (t *turn) dropNext() {
 // unsure notes that what has ended is not written: its batches must look.
 func (t *turn) unsure() {
 	for _, e := range t.ended {
-		if d, ok := e.Mail.(*delivery); ok {
-			d.batch.unsure.Store(true)
+		switch m := e.Mail.(type) {
+		case *delivery:
+			m.batch.unsure.Store(true)
+		case *letterMail:
+			m.unsure = true
 		}
 	}
 }
@@ -192,6 +199,9 @@ func (r *Recorder) settle(ctx context.Context, tx *database.Tx, group []*turn, t
 		if err := r.campaigns.HoldDoubts(ctx, tx, id); err != nil {
 			return err
 		}
+		if err := r.senders.HoldLetterDoubts(ctx, tx, id); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -219,7 +229,7 @@ func (r *Recorder) rest(ctx context.Context, tx *database.Tx, group []*turn) (sw
 
 // answers writes what became of the group's messages.
 func (r *Recorder) answers(ctx context.Context, tx *database.Tx, group []*turn, tally campaign.Tally) error {
-	settled := r.settled[:0]
+	settled, answered := r.settled[:0], r.answered[:0]
 	r.sent, r.refused = r.sent[:0], r.refused[:0]
 	now := r.db.Now()
 	for _, t := range group {
@@ -233,17 +243,15 @@ func (r *Recorder) answers(ctx context.Context, tx *database.Tx, group []*turn, 
 				settled = append(settled, m.settled(e.Begun, t.outcomes[i], r.patience, now, rested))
 				r.sent = append(r.sent, m)
 			case *letterMail:
-				o, again := m.settled(t.outcomes[i], r.patience, now)
-				if err := r.senders.SettleLetter(ctx, tx, m.letter.ID, m.letter.Attempts+1, o, again); err != nil {
-					return err
-				}
-				if o.Verdict == sending.Failed && o.Class.Hard() {
-					r.refused = append(r.refused, feedback.Answer{SubscriberID: m.letter.SubscriberID, LetterID: m.letter.ID, RelayID: t.line.relay.ID, Email: m.letter.Email, Outcome: o})
-				}
+				answered = append(answered, m.settled(e.Begun, t.outcomes[i], r.patience, now, rested))
+				answered[len(answered)-1].RelayID = t.line.relay.ID
 			}
 		}
 	}
-	r.settled = settled
+	r.settled, r.answered = settled, answered
+	if err := r.settleLetters(ctx, tx); err != nil {
+		return err
+	}
 	return r.campaigns.Settle(ctx, tx, settled, tally)
 }
 
@@ -337,22 +345,15 @@ func (r *Recorder) begin(ctx context.Context, tx *database.Tx, group []*turn, ta
 	if waiting, err = r.lastGate(ctx, tx, waiting, tally); err != nil {
 		return err
 	}
-	if len(waiting)+len(letters) == 0 {
-		return nil
+	if letters, err = r.lettersAllowed(ctx, tx, letters); err != nil || len(waiting)+len(letters) == 0 {
+		return err
 	}
 	caps, err := r.claim(ctx, tx, letters, waiting)
 	if err != nil {
 		return err
 	}
-	for _, t := range letters {
-		if m := t.next.(*letterMail); caps.pass(t, m) {
-			if err := r.beginLetter(ctx, tx, t, m); err != nil {
-				return err
-			}
-			if t.ok {
-				caps.begun(m)
-			}
-		}
+	if err := r.beginLetters(ctx, tx, letters, caps); err != nil {
+		return err
 	}
 	kept := waiting[:0]
 	for _, t := range waiting {
@@ -467,16 +468,6 @@ func (r *Recorder) lastGate(ctx context.Context, tx *database.Tx, waiting []*tur
 		reasons = append(reasons, answers[i])
 	}
 	return kept, r.campaigns.Skip(ctx, tx, refused, reasons, tally)
-}
-
-func (r *Recorder) beginLetter(ctx context.Context, tx *database.Tx, t *turn, m *letterMail) error {
-	if _, err := r.campaigns.With(tx).Stopped(ctx); !errors.Is(err, database.ErrNotFound) {
-		t.why.reread = true
-		return err
-	}
-	var err error
-	t.ok, err = r.senders.BeginLetter(ctx, tx, m.letter.ID, m.execution, m.letter.Attempts+1, t.line.relay.ID)
-	return err
 }
 
 // left asks the gate about somebody who lately said some no, and skips the

@@ -60,6 +60,19 @@ func (s *Scribe) Confirm(ctx context.Context, tx *database.Tx, l subscribers.Lis
 	return s.write(ctx, tx, "confirm", sending.ConfirmationLetter, l, p, "/c/"+r.ConfirmToken(s.keys))
 }
 
+// Invite implements [subscribers.Confirmer].
+func (s *Scribe) Invite(ctx context.Context, tx *database.Tx, l subscribers.List, p subscribers.Subscriber, why subscribers.Invited) error {
+	r := unsubscribe.Request{SubscriberID: p.ID, ListID: l.ID, AskedAt: s.db.Now()}
+	what := "invite"
+	switch {
+	case why.Again && why.Lapse == subscribers.LapseUnsubscribe:
+		what = "renew"
+	case why.Again:
+		what = "again"
+	}
+	return s.write(ctx, tx, what, sending.InvitationLetter, l, p, "/c/"+r.ConfirmToken(s.keys))
+}
+
 // Already implements [subscribers.Confirmer].
 func (s *Scribe) Already(ctx context.Context, tx *database.Tx, l subscribers.List, p subscribers.Subscriber) error {
 	return s.write(ctx, tx, "already", sending.AlreadyLetter, l, p, "/p/"+unsubscribe.AccessToken(s.keys, p.ID, s.db.Now()))
@@ -108,7 +121,7 @@ func (s *Scribe) write(ctx context.Context, tx *database.Tx, what, kind string, 
 	if err != nil {
 		return fmt.Errorf("compose a letter: %w", err)
 	}
-	return s.post(ctx, tx, sending.Letter{Kind: kind, SubscriberID: p.ID}, sender, to, source, content.Recipient{Locale: p.Locale, Attributes: values})
+	return s.post(ctx, tx, sending.Letter{Kind: kind, SubscriberID: p.ID, ListID: l.ID}, sender, to, source, content.Recipient{Locale: p.Locale, Attributes: values})
 }
 
 // autoSubmitted keeps vacation programs from answering (RFC 3834).

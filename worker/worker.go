@@ -29,6 +29,10 @@ import (
 // inside theirs, so there must be room for the fast ones beside them.
 const batchesAtOnce = 128
 
+// lettersAtOnce is how many letters a process takes at once. A taken one goes
+// on beside the handlers.
+const lettersAtOnce = 16
+
 // dialogueTime is how long open dialogues get when the process ends.
 const dialogueTime = 25 * time.Second
 
@@ -69,7 +73,10 @@ type Worker struct {
 	leases     *throttle.Leases
 	lines      *lines
 	recorder   *Recorder
-	server     *asynq.Server
+	server     *asynq.Server // of batches
+	letters    *asynq.Server
+	places     places         // of letters that wait
+	carrying   sync.WaitGroup // letters under way
 	log        *slog.Logger
 	mishaps    *panics.Log
 	onFinished func()
@@ -111,19 +118,25 @@ func New(o Options) *Worker {
 	if o.Resolver != nil {
 		w.lines.lookup = o.Resolver.Host
 	}
-	w.server = asynq.NewServerFromRedisClient(o.Redis, asynq.Config{
-		Concurrency:              batchesAtOnce,
-		Queues:                   map[string]int{urgentQueue: 10, campaignQueue: 1},
-		StrictPriority:           true,
+	w.server = newServer(o.Redis, campaignQueue, batchesAtOnce, w.drainTime, o.Log)
+	w.letters = newServer(o.Redis, urgentQueue, lettersAtOnce, w.drainTime, o.Log)
+	return w
+}
+
+// newServer takes the tasks of one queue. Batches that wait in their handlers
+// so never keep a letter waiting.
+func newServer(r redis.UniversalClient, queue string, atOnce int, drainTime time.Duration, log *slog.Logger) *asynq.Server {
+	return asynq.NewServerFromRedisClient(r, asynq.Config{
+		Concurrency:              atOnce,
+		Queues:                   map[string]int{queue: 1},
 		TaskCheckInterval:        100 * time.Millisecond,
 		DelayedTaskCheckInterval: time.Second,
-		ShutdownTimeout:          w.drainTime + 5*time.Second,
+		ShutdownTimeout:          drainTime + 5*time.Second,
 		RetryDelayFunc:           func(int, error, *asynq.Task) time.Duration { return 2 * time.Second },
 		IsFailure:                func(err error) bool { return err != nil && !errors.Is(err, asynq.ErrLeaseExpired) },
-		Logger:                   queueLog{o.Log},
+		Logger:                   queueLog{log},
 		LogLevel:                 asynq.WarnLevel,
 	})
-	return w
 }
 
 // Start begins to take tasks.
@@ -131,13 +144,20 @@ func (w *Worker) Start() error {
 	w.recorder.start()
 	go func() { defer close(w.polled); w.mishaps.Loop(w.closing, "poll", w.poll) }()
 	go func() { defer close(w.leased); w.mishaps.Loop(w.closing, "connection places", w.leases.Run) }()
-	mux := asynq.NewServeMux()
-	mux.HandleFunc(batchTask, w.runBatch)
-	mux.HandleFunc(letterTask, w.runLetter)
-	if err := w.server.Start(mux); err != nil {
+	err := w.server.Start(handler(batchTask, w.runBatch))
+	if err == nil {
+		err = w.letters.Start(handler(letterTask, w.runLetter))
+	}
+	if err != nil {
 		return fmt.Errorf("start taking tasks: %w", err)
 	}
 	return nil
+}
+
+func handler(kind string, run func(context.Context, *asynq.Task) error) asynq.Handler {
+	mux := asynq.NewServeMux()
+	mux.HandleFunc(kind, run)
+	return mux
 }
 
 // poll reads noes, pauses and stops that others have committed, so that few
@@ -184,10 +204,13 @@ func (w *Worker) Close() {
 	giveUp := time.AfterFunc(w.drainTime, func() { w.recorder.abandon(); w.giveUp() })
 	defer giveUp.Stop()
 	w.server.Stop()
+	w.letters.Stop()
 	ctx, cancel := context.WithTimeout(context.Background(), w.drainTime)
 	defer cancel()
 	w.lines.close(ctx)
 	w.server.Shutdown()
+	w.letters.Shutdown()
+	w.carrying.Wait()
 	w.giveUp()
 	w.recorder.close()
 	<-w.polled

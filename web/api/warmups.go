@@ -54,6 +54,7 @@ type WarmupDay struct {
 	Cap     int64  `json:"cap"`
 	Used    int64  `json:"used"`
 	Letters int64  `json:"letters"`
+	Invited int64  `json:"invitations"`
 	Verdict string `json:"verdict"`
 	Because string `json:"because"`
 }
@@ -206,7 +207,7 @@ func (c *calls) historyOf(ctx context.Context, lane int64, days int) ([]WarmupDa
 	}
 	out := make([]WarmupDay, len(all))
 	for i, d := range all {
-		out[i] = WarmupDay{throttle.DayTime(d.Date).Format(time.DateOnly), d.Number + 1, d.Cap, d.Used, d.Letters, string(d.Verdict), d.Reason}
+		out[i] = WarmupDay{throttle.DayTime(d.Date).Format(time.DateOnly), d.Number + 1, d.Cap, d.Used, d.Letters, d.Invited, string(d.Verdict), d.Reason}
 	}
 	return out, nil
 }

@@ -22,7 +22,12 @@ func (d *door) asked(w http.ResponseWriter, r *http.Request) {
 	if wording, err := d.wording(r, l, words, 0); err == nil {
 		text = wording.Text
 	}
-	if d.DB.Now().Sub(req.AskedAt) > subscribers.PendingFor {
+	late, err := d.People.Late(r.Context(), subscribers.Confirmation{ListID: req.ListID, SubscriberID: req.SubscriberID, AskedAt: req.AskedAt})
+	if err != nil {
+		d.fail(w, r, err)
+		return
+	}
+	if late {
 		d.note(w, http.StatusGone, words, "gone")
 		return
 	}
