@@ -38,13 +38,14 @@ type Reply struct {
 // Claim takes the key for the reply's call, in the transaction of the call's
 // effect or before it, and reports true. If the key was taken it returns the
 // kept answer, [ErrKeyReused] or [ErrKeyBusy]. Two transactions never both
-// get a key: the second one waits for the first.
+// get a key: the second one waits for the first. An answer is kept until
+// [Store.PruneReplies], so that a clock that jumps lets no call happen twice.
 func (s *Store) Claim(ctx context.Context, tx *database.Tx, r Reply) (kept Reply, mine bool, err error) {
 	now := s.db.Now()
 	n, err := tx.Exec(ctx, `INSERT INTO replies (actor, key, call, body_hash, status, answer, at) VALUES (?, ?, ?, ?, 0, '', ?)
 		ON CONFLICT (actor, key) DO UPDATE SET call = excluded.call, body_hash = excluded.body_hash, status = 0, answer = '', at = excluded.at
-			WHERE replies.at < ? OR replies.status = 0 AND replies.at < ?`,
-		r.Actor, r.Key, r.Call, r.BodyHash, now.UnixMilli(), now.Add(-repliesKept).UnixMilli(), now.Add(-claimKept).UnixMilli())
+			WHERE replies.status = 0 AND (replies.at < ? OR replies.at > ?)`,
+		r.Actor, r.Key, r.Call, r.BodyHash, now.UnixMilli(), now.Add(-claimKept).UnixMilli(), now.Add(claimKept).UnixMilli())
 	if err != nil {
 		return Reply{}, false, fmt.Errorf("claim key: %w", err)
 	}

@@ -109,8 +109,8 @@ func (s *Store) Unchecked(ctx context.Context) ([]Domain, error) {
 	var due []Domain
 	now := s.db.Now()
 	err := s.q.Select(ctx, &due, `SELECT `+domainColumns+` FROM domains d WHERE created_at <= ?
-		AND NOT EXISTS (SELECT 1 FROM domain_checks c WHERE c.domain_id = d.id AND c.checked_at > ?) ORDER BY id`,
-		now.Add(-checkFirst).UnixMilli(), now.Add(-checkEvery).UnixMilli())
+		AND NOT EXISTS (SELECT 1 FROM domain_checks c WHERE c.domain_id = d.id AND c.checked_at > ? AND c.checked_at <= ?) ORDER BY id`,
+		now.Add(-checkFirst).UnixMilli(), now.Add(-checkEvery).UnixMilli(), now.Add(database.Skew).UnixMilli())
 	return due, err
 }
 

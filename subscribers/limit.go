@@ -99,7 +99,7 @@ func (s *Store) countSignup(ctx context.Context, tx *database.Tx, scope string, 
 		return 0, fmt.Errorf("count a sign-up: %w", err)
 	}
 	var n int64
-	err = tx.Get(ctx, &n, `SELECT SUM(n) FROM signup_counts WHERE scope = ? AND bucket >= ?`, scope, bucket-parts*piece)
+	err = tx.Get(ctx, &n, `SELECT SUM(n) FROM signup_counts WHERE scope = ? AND bucket >= ? AND bucket <= ?`, scope, bucket-parts*piece, bucket+piece)
 	return n, err
 }
 

@@ -144,6 +144,6 @@ func (n *Noes) Poll(ctx context.Context) error {
 
 // PruneNoes forgets noes that every sender has read long ago.
 func (s *Store) PruneNoes(ctx context.Context) error {
-	_, err := s.db.Exec(ctx, `DELETE FROM noes WHERE at < ?`, s.db.Now().Add(-noesKept).UnixMilli())
+	_, err := s.db.Exec(ctx, `DELETE FROM noes WHERE at < ? OR at > ?`, s.db.Now().Add(-noesKept).UnixMilli(), s.db.Now().Add(noesKept).UnixMilli())
 	return err
 }

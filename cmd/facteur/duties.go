@@ -75,6 +75,7 @@ func (a *App) duties(ctx context.Context, keys *keyring.Keyring, senders *sendin
 	plain("look for the way home", probePause, a.probe(senders, scribe))
 	plain("learn providers", 2*time.Second, a.learn(pace, resolver))
 	plain("recovered lanes", 10*time.Second, a.recovered(pace))
+	plain("forgive a clock that was ahead", time.Minute, a.scheduler.Forgive)
 	plain("relane", time.Second, a.scheduler.Relane)
 	plain("hygiene reports", time.Second, func(ctx context.Context, write campaign.Fenced) error { return examiner.Examine(ctx, write) })
 	a.scheduler.Also(campaign.Duty{Name: ledgerDuty, Daily: true, Do: func(ctx context.Context, _ campaign.Fenced) (any, error) {
@@ -180,6 +181,9 @@ func (a *App) tell(hooks *journal.Webhooks, resolver *address.Resolver) error {
 		o.Lookup = resolver.Host
 	}
 	a.teller = journal.NewTeller(hooks, o)
+	a.scheduler.Also(campaign.Duty{Name: "forgive waits of the webhooks", Every: time.Minute, Do: func(ctx context.Context, write campaign.Fenced) (any, error) {
+		return nil, write(ctx, func(tx *database.Tx) error { return hooks.Forgive(ctx, tx) })
+	}})
 	a.scheduler.Also(campaign.Duty{Name: "tell the webhooks", Every: time.Second, Do: func(ctx context.Context, write campaign.Fenced) (any, error) {
 		return nil, a.teller.Tell(ctx, write)
 	}})

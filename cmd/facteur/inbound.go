@@ -99,7 +99,7 @@ func (a *App) probe(senders *sending.Store, scribe *worker.Scribe) func(context.
 			return err
 		}
 		for _, d := range domains {
-			if a.db.Now().Sub(database.Time(d.ProbedAt)) < sending.ProbeEvery {
+			if a.db.Now().Sub(database.Time(d.ProbedAt)).Abs() < sending.ProbeEvery {
 				continue
 			}
 			err := write(ctx, func(tx *database.Tx) error { return scribe.Probe(ctx, tx, d.ID) })

@@ -9,6 +9,7 @@ import (
 var epoch = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli()
 
 const (
+	msBits       = 41
 	nodeBits     = 10
 	sequenceBits = 12
 )
@@ -39,7 +40,11 @@ func (g *ids) next() int64 {
 	if !g.lent {
 		panic("database: an id was asked for before Join: another process might give out the same")
 	}
-	at := max((g.now().UnixMilli()-epoch)<<sequenceBits, g.last+1)
+	now := g.now().UnixMilli() - epoch
+	if now < 0 || now >= 1<<msBits { // no such time fits: a clock that far off counts on from the last
+		now = 0
+	}
+	at := max(now<<sequenceBits, g.last+1)
 	if g.most != 0 && at > g.most {
 		at = g.last + 1 // what is left of the span are 100 million and more
 	}

@@ -242,3 +242,19 @@ func TestProcess_IsNotAliveAfterTheMachineHasSlept(t *testing.T) {
 		}
 	})
 }
+
+func TestNewID_NeverGoesBackWhateverTheClockDoes(t *testing.T) {
+	c := &clocks{wall: time.Now()}
+	db := databasetest.At(t, c.now)
+	last := db.NewID()
+	for _, year := range []int{0, 1, -1, 100, -100, 60, -60, 300} { // 2093 is the last that an id can hold
+		c.wall = c.wall.AddDate(year, 0, 0)
+		for range 5000 { // more than a millisecond's
+			id := db.NewID()
+			if id <= last {
+				t.Fatalf("%d after %d, in the year %d", id, last, c.wall.Year())
+			}
+			last = id
+		}
+	}
+}
