@@ -85,7 +85,7 @@ func (s *Store) Counts(ctx context.Context, campaignID int64) (Counts, error) {
 	return c, nil
 }
 
-// Recount counts the deliveries themselves; it reads every row. It must equal [Store.Counts].
+// Recount counts the deliveries themselves, the archived ones too; it reads every row. It must equal [Store.Counts].
 func (s *Store) Recount(ctx context.Context, campaignID int64) (Counts, error) {
 	var rows []struct {
 		Status  DeliveryStatus `db:"status"`
@@ -103,7 +103,7 @@ func (s *Store) Recount(ctx context.Context, campaignID int64) (Counts, error) {
 		c.Recipients += r.N
 		c.Doubted += r.Doubted
 	}
-	return c, nil
+	return c, s.recountArchived(ctx, campaignID, &c)
 }
 
 // Tally gathers the changes of a transaction to the running totals.

@@ -39,6 +39,10 @@ type Delivery struct {
 	BegunAt      int64          `db:"begun_at"`
 	SettledAt    int64          `db:"settled_at"`
 	DeferredAt   int64          `db:"deferred_at"`
+
+	// Archived says that only its state and its lists are still known, and
+	// whether it was ever attempted and in doubt, see [Store.Archive].
+	Archived bool `db:"-"`
 }
 
 const deliveryColumns = `campaign_id, subscriber_id, status, lane, not_before, batch_id, lists, run, attempts, doubts, relay_id,
@@ -68,10 +72,13 @@ func Reached(bits int64, lists []int64) []int64 {
 	return ids
 }
 
-// Delivery finds one person's delivery.
+// Delivery finds one person's delivery, or what is left of it in the archive.
 func (s *Store) Delivery(ctx context.Context, campaignID, subscriberID int64) (Delivery, error) {
 	var d Delivery
 	err := s.q.Get(ctx, &d, `SELECT `+deliveryColumns+` FROM deliveries WHERE campaign_id = ? AND subscriber_id = ?`, campaignID, subscriberID)
+	if errors.Is(err, database.ErrNotFound) {
+		d, err = s.archivedDelivery(ctx, campaignID, subscriberID)
+	}
 	if err != nil {
 		return Delivery{}, fmt.Errorf("delivery of campaign %d to %d: %w", campaignID, subscriberID, err)
 	}
@@ -161,6 +168,9 @@ func (s *Store) ResendFailed(ctx context.Context, id int64) (int64, error) {
 func (c Campaign) resendable() error {
 	if c.Status != Sent && c.Status != Sending && c.Status != Paused {
 		return fmt.Errorf("campaign %d is %s: %w", c.ID, c.Status, ErrState)
+	}
+	if c.archivedAt > 0 {
+		return fmt.Errorf("campaign %d ended so long ago that its deliveries were condensed (delivery_days of /retention): copy it: %w", c.ID, ErrState)
 	}
 	return nil
 }

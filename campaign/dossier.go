@@ -220,6 +220,9 @@ func (s *Store) dossierMails(ctx context.Context, d *Dossier, p subscribers.Subs
 	for _, m := range mails {
 		d.Mails = append(d.Mails, DossierMail{Campaign: m.Name, Subject: m.Subject, Status: m.Status, Reason: m.Reason, Answer: m.Answer, At: moment(max(m.BegunAt, m.SettledAt))})
 	}
+	if err := s.dossierArchived(ctx, d, p.ID); err != nil {
+		return err
+	}
 	letters, err := s.senders.LettersTo(ctx, p.ID)
 	if err != nil {
 		return err

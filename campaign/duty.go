@@ -144,3 +144,16 @@ func (s *Store) Chores(ctx context.Context, name string, limit int) ([]Chore, er
 	}
 	return all, nil
 }
+
+// ForgetReports removes what daily duties did, and what was found of campaigns
+// that ended, before a time (Unix milliseconds), at most limit of each, and
+// returns how many.
+func (s *Store) ForgetReports(ctx context.Context, tx *database.Tx, before int64, limit int) (int64, error) {
+	chores, err := tx.Exec(ctx, `DELETE FROM chores WHERE id IN (SELECT id FROM (SELECT id, started_at FROM chores ORDER BY id LIMIT ?) AS oldest WHERE started_at < ?)`, limit, before)
+	if err != nil {
+		return 0, fmt.Errorf("forget reports: %w", err)
+	}
+	checks, err := tx.Exec(ctx, `DELETE FROM preflights WHERE campaign_id IN (SELECT p.campaign_id FROM preflights p JOIN campaigns c ON c.id = p.campaign_id
+		WHERE p.at < ? AND c.finished_at > 0 AND c.finished_at < ? LIMIT ?)`, before, before, limit)
+	return chores + checks, err
+}

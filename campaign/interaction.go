@@ -73,7 +73,7 @@ func (s *Store) Follow(ctx context.Context, campaignID, subscriberID int64, link
 		}
 		to = links[link-1]
 	}
-	if !v.Tracking {
+	if !v.Tracking || c.unwatchedAt > 0 {
 		return to, nil
 	}
 	return to, s.db.Write(ctx, func(tx *database.Tx) error {
@@ -133,7 +133,10 @@ func (s *Store) Interactions(ctx context.Context, campaignID int64) ([]LinkCount
 		return nil, err
 	}
 	var counts []LinkCount
-	if err := s.q.Select(ctx, &counts, `SELECT link, COUNT(*) AS people, SUM(times) AS times FROM interactions WHERE campaign_id = ? GROUP BY link ORDER BY link`, campaignID); err != nil {
+	err = s.q.Select(ctx, &counts, `SELECT link, CAST(SUM(people) AS BIGINT) AS people, CAST(SUM(times) AS BIGINT) AS times FROM (
+			SELECT link, COUNT(*) AS people, SUM(times) AS times FROM interactions WHERE campaign_id = ? GROUP BY link
+			UNION ALL SELECT link, people, times FROM link_totals WHERE campaign_id = ?) AS seen GROUP BY link ORDER BY link`, campaignID, campaignID)
+	if err != nil {
 		return nil, err
 	}
 	_, links := v.WatchedContents()
@@ -166,4 +169,41 @@ func (s *Store) dossierWatching(ctx context.Context, d *Dossier, p subscribers.S
 		d.Seen = append(d.Seen, DossierSeen{Campaign: n.Name, Link: n.Link, Times: n.Times, First: moment(n.FirstAt), Last: moment(n.LastAt)})
 	}
 	return err
+}
+
+// Unlink sums up what was seen of people in campaigns that ended before a time
+// (Unix milliseconds) and forgets whom it was seen of, at most limit rows; it
+// returns how many. From then on nothing more is noted of such a campaign.
+func (s *Store) Unlink(ctx context.Context, tx *database.Tx, before int64, limit int) (int64, error) {
+	var id int64
+	err := tx.Get(ctx, &id, `SELECT c.id FROM campaigns c WHERE c.status IN ('sent', 'cancelled') AND c.finished_at > 0 AND c.finished_at < ?
+		AND EXISTS (SELECT 1 FROM interactions i WHERE i.campaign_id = c.id) ORDER BY c.id LIMIT 1`, before)
+	if errors.Is(err, database.ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	if _, err := tx.Exec(ctx, `UPDATE campaigns SET unwatched_at = ? WHERE id = ? AND unwatched_at = 0`, s.db.Now().UnixMilli(), id); err != nil {
+		return 0, err
+	}
+	var rows []struct {
+		SubscriberID int64 `db:"subscriber_id"`
+		Link         int64 `db:"link"`
+		Times        int64 `db:"times"`
+	}
+	err = tx.Select(ctx, &rows, `DELETE FROM interactions WHERE (campaign_id, subscriber_id, link) IN
+		(SELECT campaign_id, subscriber_id, link FROM interactions WHERE campaign_id = ? ORDER BY subscriber_id, link LIMIT ?) RETURNING subscriber_id, link, times`, id, limit)
+	if err != nil {
+		return 0, fmt.Errorf("forget who followed links of campaign %d: %w", id, err)
+	}
+	people, times := map[int64]int64{}, map[int64]int64{}
+	for _, r := range rows {
+		people[r.Link]++
+		times[r.Link] += r.Times
+	}
+	links := slices.Sorted(maps.Keys(people))
+	return int64(len(rows)), tx.Each(ctx, `INSERT INTO link_totals (campaign_id, link, people, times) VALUES (?, ?, ?, ?)
+		ON CONFLICT (campaign_id, link) DO UPDATE SET people = link_totals.people + excluded.people, times = link_totals.times + excluded.times`, len(links),
+		func(i int, p *database.Params) { p.Set(id, links[i], people[links[i]], times[links[i]]) }, nil)
 }

@@ -90,6 +90,7 @@ func (s *Store) SentTo(ctx context.Context, ids []int64, needs segment.Needs) (m
 	}
 	named := slices.Clone(needs.Campaigns)
 	slices.Sort(named)
+	ordered := slices.Sorted(slices.Values(ids))
 	for _, campaign := range slices.Compact(named) {
 		query, args, err := database.In(`SELECT subscriber_id FROM deliveries WHERE campaign_id = ? AND subscriber_id IN (?) AND status = 'sent'`, campaign, ids)
 		if err != nil {
@@ -101,6 +102,13 @@ func (s *Store) SentTo(ctx context.Context, ids []int64, needs segment.Needs) (m
 			m.Campaigns = append(m.Campaigns, campaign)
 			sent[id] = m
 		})
+		if err == nil {
+			err = s.archivedSent(ctx, campaign, ordered, func(id int64) {
+				m := sent[id]
+				m.Campaigns = append(m.Campaigns, campaign)
+				sent[id] = m
+			})
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -153,6 +153,12 @@ func (s *Store) ForgetUnmatched(ctx context.Context, tx *database.Tx, before int
 	return tx.Exec(ctx, `DELETE FROM feedback WHERE id IN (SELECT id FROM feedback WHERE effect = 'unmatched' AND at < ? ORDER BY id LIMIT ?)`, before, limit)
 }
 
+// Forget removes events of before a time (Unix milliseconds), the oldest first,
+// at most limit, and returns how many. What followed of them stays.
+func (s *Store) Forget(ctx context.Context, tx *database.Tx, before int64, limit int) (int64, error) {
+	return tx.Exec(ctx, `DELETE FROM feedback WHERE id IN (SELECT id FROM (SELECT id, at FROM feedback ORDER BY id LIMIT ?) AS oldest WHERE at < ?)`, limit, before)
+}
+
 // Erase removes what names a person who is erased: their events have but a
 // number, and stay for the sums; what found nobody may name their address.
 func (s *Store) Erase(ctx context.Context, tx *database.Tx, p subscribers.Subscriber) error {

@@ -64,19 +64,17 @@ func (w *work) bounced(ctx context.Context, e Event, sub *subject, class reply.C
 		if e.Effect, err = w.soften(ctx, sub); err != nil {
 			return e, err
 		}
-		w.rates.Add(w.rated(sub), throttle.Outcomes{Soft: 1})
+		w.rate(sub, throttle.Outcomes{Soft: 1})
 	}
 	return e, w.tell(ctx, e)
 }
 
 func (w *work) hard(e Event, sub *subject) {
-	switch {
-	case sub.ofLetter():
-	case e.FoundBy == ByAnswer:
-		w.rates.Add(w.rated(sub), throttle.Outcomes{Refused: 1})
-	default:
-		w.rates.Add(w.rated(sub), throttle.Outcomes{Returned: 1})
+	if e.FoundBy == ByAnswer {
+		w.rate(sub, throttle.Outcomes{Refused: 1})
+		return
 	}
+	w.rate(sub, throttle.Outcomes{Returned: 1})
 }
 
 // soften counts the campaigns that could not reach a person lately, since the
@@ -151,9 +149,7 @@ func (w *work) complained(ctx context.Context, e Event, sub *subject) (Event, er
 	if e.Effect = Noted; ok {
 		e.Effect = Suppressed
 	}
-	if !sub.ofLetter() {
-		w.rates.Add(w.rated(sub), throttle.Outcomes{Complained: 1})
-	}
+	w.rate(sub, throttle.Outcomes{Complained: 1})
 	return e, w.tell(ctx, e)
 }
 

@@ -124,6 +124,9 @@ func (w *work) settle(ctx context.Context, sub *subject) (bool, error) {
 		}
 		return settled, err
 	}
+	if sub.delivery.Archived {
+		return false, nil
+	}
 	lane, err := w.Pace.With(w.tx).Lane(ctx, sub.delivery.Lane)
 	if err != nil {
 		return false, err
@@ -133,6 +136,13 @@ func (w *work) settle(ctx context.Context, sub *subject) (bool, error) {
 		w.rates.Add(w.rated(sub), throttle.Outcomes{Accepted: 1})
 	}
 	return settled, err
+}
+
+// rate counts what came of a mail, where its lane and its day are still known.
+func (w *work) rate(sub *subject, o throttle.Outcomes) {
+	if !sub.ofLetter() && !sub.delivery.Archived {
+		w.rates.Add(w.rated(sub), o)
+	}
 }
 
 // rated is where the rates count this mail: on the day it was sent.

@@ -444,7 +444,13 @@ func TestRetention_RemovesAndSaysWhat(t *testing.T) {
 		})
 		retain := func() string {
 			t.Helper()
-			removed, err := p.store.Retain(t.Context(), p.senders.ForgetLetters, feedback.NewStore(p.db).ForgetUnmatched, p.campaigns.Erase, p.db.Write)
+			removed, err := p.store.Retain(t.Context(), func(keep subscribers.Retention) []subscribers.Removal {
+				return []subscribers.Removal{
+					{What: "letter_bodies", Days: keep.LetterBodyDays, Remove: p.senders.ForgetBodies},
+					{What: "letters", Days: keep.LetterDays, Remove: p.senders.ForgetLetters},
+					{What: "unmatched", Days: keep.UnmatchedDays, Remove: feedback.NewStore(p.db).ForgetUnmatched},
+				}
+			}, p.campaigns.Erase, p.db.Write)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -453,7 +459,11 @@ func TestRetention_RemovesAndSaysWhat(t *testing.T) {
 		if got := retain(); got != "map[]" {
 			t.Error(got)
 		}
-		p.clock.move(91 * 24 * time.Hour)
+		p.clock.move(8 * 24 * time.Hour)
+		if got := retain(); got != "map[letter_bodies:2]" {
+			t.Error(got)
+		}
+		p.clock.move(83 * 24 * time.Hour)
 		if got := retain(); got != "map[letters:2]" {
 			t.Error(got)
 		}
@@ -462,7 +472,7 @@ func TestRetention_RemovesAndSaysWhat(t *testing.T) {
 			t.Error(got)
 		}
 		p.clock.move(400 * 24 * time.Hour)
-		if got := retain(); got != "map[people:1]" || p.person("bob@example.org").ID != 0 {
+		if got := retain(); got != "map[leavings:1 people:1]" || p.person("bob@example.org").ID != 0 {
 			t.Error(got)
 		}
 		p.clock.move(700 * 24 * time.Hour)

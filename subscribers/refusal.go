@@ -59,7 +59,8 @@ func (s *Store) ForgetRefusals(ctx context.Context, tx *database.Tx, before int6
 		ImportID int64 `db:"import_id"`
 		Line     int64 `db:"line"`
 	}
-	err := tx.Select(ctx, &rows, `SELECT r.import_id, r.line FROM refusals r JOIN imports i ON i.id = r.import_id WHERE i.finished_at > 0 AND i.finished_at < ? LIMIT ?`, before, limit)
+	err := tx.Select(ctx, &rows, `SELECT import_id, line FROM refusals WHERE import_id = (SELECT i.id FROM imports i WHERE i.finished_at > 0 AND i.finished_at < ?
+			AND EXISTS (SELECT 1 FROM refusals r WHERE r.import_id = i.id) ORDER BY i.id LIMIT 1) ORDER BY line LIMIT ?`, before, limit)
 	if err != nil {
 		return 0, err
 	}

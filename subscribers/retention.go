@@ -7,7 +7,6 @@ import (
 
 	"facteur/internal/database"
 	"facteur/internal/journal"
-	"facteur/subscribers/consent"
 )
 
 // Retention is for how many days things are kept; 0: for good. The first two
@@ -22,12 +21,26 @@ type Retention struct {
 	RefusedRowDays   int64 `json:"refused_row_days"`  // rows of imports
 	LetterDays       int64 `json:"letter_days"`       // one-off mails
 	UnmatchedDays    int64 `json:"unmatched_days"`    // reports about no mail that is provably ours
+
+	LetterBodyDays  int64 `json:"letter_body_days" required:"false" default:"7" doc:"What one-off mails said."`
+	LeavingDays     int64 `json:"leaving_days" required:"false" default:"1095" doc:"Who left by which mail; that they left stays."`
+	DeliveryDays    int64 `json:"delivery_days" required:"false" default:"730" doc:"Single deliveries and their attempts, after the campaign's end; what became of each person, and by which lists they came, stays. At least 366."`
+	InteractionDays int64 `json:"interaction_days" required:"false" default:"395" doc:"Who followed which link, after the campaign's end; the sums stay."`
+	EventDays       int64 `json:"event_days" required:"false" default:"730" doc:"Bounces and complaints; their suppressions and rates stay. At least 90."`
+	RateDays        int64 `json:"rate_days" required:"false" default:"1095" doc:"Rates by the hour, sending days of a warm-up. At least 35."`
+	JournalDays     int64 `json:"journal_days" required:"false" default:"1095" doc:"Who changed what."`
+	ReportDays      int64 `json:"report_days" required:"false" default:"365" doc:"Hygiene reports, what preflights found, what daily duties did."`
+	WebhookCallDays int64 `json:"webhook_call_days" required:"false" default:"90" doc:"What a webhook could not be told."`
 }
 
 // DefaultRetention is what holds until somebody sets something else. Three
-// years of silence is what the CNIL allows for prospects.
+// years of silence is what the CNIL allows for prospects, 13 months for what is
+// seen of who agreed to be watched. docs/operating.md has a reason for each.
 func DefaultRetention() Retention {
-	return Retention{SunsetDays: 365, SilentDays: 1095, UnsubscribedDays: 1095, EvidenceDays: 1825, LeavingNoteDays: 730, RefusedRowDays: 30, LetterDays: 90, UnmatchedDays: 30}
+	return Retention{
+		SunsetDays: 365, SilentDays: 1095, UnsubscribedDays: 1095, EvidenceDays: 1825, LeavingNoteDays: 730, RefusedRowDays: 30, LetterDays: 90, UnmatchedDays: 30,
+		LetterBodyDays: 7, LeavingDays: 1095, DeliveryDays: 730, InteractionDays: 395, EventDays: 730, RateDays: 1095, JournalDays: 1095, ReportDays: 365, WebhookCallDays: 90,
+	}
 }
 
 // fields names the settings as the table does.
@@ -35,7 +48,20 @@ func (r *Retention) fields() map[string]*int64 {
 	return map[string]*int64{
 		"sunset": &r.SunsetDays, "silent": &r.SilentDays, "unsubscribed": &r.UnsubscribedDays, "evidence": &r.EvidenceDays,
 		"leaving_note": &r.LeavingNoteDays, "refused_row": &r.RefusedRowDays, "letter": &r.LetterDays, "unmatched": &r.UnmatchedDays,
+		"letter_body": &r.LetterBodyDays, "leaving": &r.LeavingDays, "delivery": &r.DeliveryDays, "interaction": &r.InteractionDays, "event": &r.EventDays,
+		"rate": &r.RateDays, "journal": &r.JournalDays, "report": &r.ReportDays, "webhook_call": &r.WebhookCallDays,
 	}
+}
+
+// bounds are how long something must be kept at least, as it is still asked.
+var bounds = [...]struct {
+	name  string
+	least int64
+	why   string
+}{
+	{"delivery", 366, "a person's wish and the cap on campaigns look back up to 366 days"},
+	{"event", 90, "three soft bounces count for 90 days"},
+	{"rate", 35, "a warm-up looks back over 30 idle days, and breakers over seven"},
 }
 
 // Retention reads the settings.
@@ -64,6 +90,11 @@ func (s *Store) SetRetention(ctx context.Context, tx *database.Tx, r Retention) 
 		}
 		names = append(names, name)
 	}
+	for _, b := range bounds {
+		if days := *fields[b.name]; days > 0 && days < b.least {
+			return &Invalid{b.name + "_days", fmt.Sprintf("is %d: want at least %d, or 0 for good: %s", days, b.least, b.why)}
+		}
+	}
 	slices.Sort(names)
 	err := tx.Each(ctx, `INSERT INTO retention (what, days, updated_at) VALUES (?, ?, ?) ON CONFLICT (what) DO UPDATE SET days = excluded.days, updated_at = excluded.updated_at`,
 		len(names), func(i int, p *database.Params) { p.Set(names[i], *fields[names[i]], s.db.Now().UnixMilli()) }, nil)
@@ -71,76 +102,4 @@ func (s *Store) SetRetention(ctx context.Context, tx *database.Tx, r Retention) 
 		return err
 	}
 	return journal.Write(ctx, tx, "set", "retention", 0, r)
-}
-
-// retainPage bounds a transaction that removes things.
-const retainPage = 500
-
-// Remover takes away at most limit of something from before a time (Unix
-// milliseconds) and returns how many.
-type Remover func(ctx context.Context, tx *database.Tx, before int64, limit int) (int64, error)
-
-// Retain removes what was kept long enough, in pages, and says how much of
-// what. letters, unmatched and erase belong to the owners of more than people.
-func (s *Store) Retain(ctx context.Context, letters, unmatched Remover, erase func(context.Context, *database.Tx, int64, string) error, write func(context.Context, func(*database.Tx) error) error) (map[string]int64, error) {
-	keep, err := s.Retention(ctx)
-	if err != nil {
-		return nil, err
-	}
-	removed := map[string]int64{}
-	for _, r := range []struct {
-		what   string
-		days   int64
-		remove Remover
-	}{
-		{"evidence", keep.EvidenceDays, consent.Forget},
-		{"leaving_notes", keep.LeavingNoteDays, s.forgetNotes},
-		{"refused_rows", keep.RefusedRowDays, s.ForgetRefusals},
-		{"letters", keep.LetterDays, letters},
-		{"unmatched", keep.UnmatchedDays, unmatched},
-		{"people", keep.UnsubscribedDays, s.forgetPeople(erase)},
-	} {
-		if r.days == 0 {
-			continue
-		}
-		before := s.db.Now().AddDate(0, 0, -int(r.days)).UnixMilli()
-		for {
-			var n int64
-			err := write(ctx, func(tx *database.Tx) (err error) {
-				n, err = r.remove(ctx, tx, before, retainPage)
-				return err
-			})
-			if err != nil {
-				return removed, fmt.Errorf("retention of %s: %w", r.what, err)
-			}
-			if n == 0 {
-				break
-			}
-			removed[r.what] += n
-		}
-	}
-	return removed, nil
-}
-
-// forgetNotes takes away what people wrote when they left; that they left stays.
-func (s *Store) forgetNotes(ctx context.Context, tx *database.Tx, before int64, limit int) (int64, error) {
-	return tx.Exec(ctx, `UPDATE leavings SET note = '' WHERE id IN (SELECT id FROM leavings WHERE left_at < ? AND note <> '' LIMIT ?)`, before, limit)
-}
-
-// forgetPeople erases people who have been on no list for long.
-func (s *Store) forgetPeople(erase func(context.Context, *database.Tx, int64, string) error) Remover {
-	return func(ctx context.Context, tx *database.Tx, before int64, limit int) (int64, error) {
-		var ids []int64
-		err := tx.Select(ctx, &ids, `SELECT p.id FROM subscribers p WHERE p.created_at < ?
-			AND NOT EXISTS (SELECT 1 FROM subscriptions s WHERE s.subscriber_id = p.id AND (s.status <> 'unsubscribed' OR s.changed_at >= ?)) ORDER BY p.id LIMIT ?`, before, before, limit)
-		if err != nil {
-			return 0, err
-		}
-		for _, id := range ids {
-			if err := erase(ctx, tx, id, "retention"); err != nil {
-				return 0, err
-			}
-		}
-		return int64(len(ids)), nil
-	}
 }

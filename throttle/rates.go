@@ -170,3 +170,27 @@ func (s *Store) ExternalRates(ctx context.Context, from, to int64) ([]ExternalRa
 	err := s.q.Select(ctx, &all, `SELECT domain, provider, day, source, rate, updated_at FROM external_rates WHERE day >= ? AND day <= ? ORDER BY day DESC, domain, provider, source`, from, to)
 	return all, err
 }
+
+// ForgetRates removes rates and sending days of before a time (Unix
+// milliseconds), at most limit of each, and returns how many. A lane's last
+// sending day stays: the step of the next follows from it.
+func (s *Store) ForgetRates(ctx context.Context, tx *database.Tx, before int64, limit int) (int64, error) {
+	at := database.Time(before)
+	var removed int64
+	for _, r := range []struct {
+		query string
+		until int64
+	}{
+		{`DELETE FROM rates WHERE (campaign_id, lane, hour, shard) IN (SELECT campaign_id, lane, hour, shard FROM rates WHERE hour < ? ORDER BY hour LIMIT ?)`, Hour(at)},
+		{`DELETE FROM external_rates WHERE (domain, provider, day, source) IN (SELECT domain, provider, day, source FROM external_rates WHERE day < ? LIMIT ?)`, Day(at)},
+		{`DELETE FROM warmup_days WHERE (lane, date) IN (SELECT d.lane, d.date FROM warmup_days d WHERE d.date < ?
+			AND EXISTS (SELECT 1 FROM warmup_days l WHERE l.lane = d.lane AND l.date > d.date AND l.used > 0) LIMIT ?)`, Day(at)},
+	} {
+		n, err := tx.Exec(ctx, r.query, r.until, limit)
+		if err != nil {
+			return 0, fmt.Errorf("forget rates: %w", err)
+		}
+		removed += n
+	}
+	return removed, nil
+}

@@ -362,6 +362,9 @@ func (c *Composer) Web(ctx context.Context, ref unsubscribe.Reference) ([]byte, 
 	if err != nil {
 		return nil, err
 	}
+	if d.Archived { // the day is not known any more
+		d.FirstAt = cam.LaunchedAt
+	}
 	made, err := c.of(ctx, cam.ID, cam.Version)
 	if err != nil {
 		return nil, err

@@ -82,13 +82,31 @@ func (a *App) duties(ctx context.Context, keys *keyring.Keyring, senders *sendin
 		return a.checkLedger(ctx, trusted)
 	}})
 	a.scheduler.Also(campaign.Duty{Name: retentionDuty, Daily: true, Final: true, Do: func(ctx context.Context, write campaign.Fenced) (any, error) {
-		removed, err := a.people.Retain(ctx, senders.ForgetLetters, a.feedback.Store().ForgetUnmatched, a.campaigns.Erase, write)
+		removed, err := a.people.Retain(ctx, a.removals(senders, pace), a.campaigns.Erase, write)
 		if len(removed) > 0 {
 			a.log.Info("retention", "removed", fmt.Sprint(removed))
 		}
 		return removed, err
 	}})
 	return nil
+}
+
+// removals are what goes with time and is no part of a person's data.
+func (a *App) removals(senders *sending.Store, pace *throttle.Store) func(subscribers.Retention) []subscribers.Removal {
+	return func(keep subscribers.Retention) []subscribers.Removal {
+		return []subscribers.Removal{
+			{What: "letter_bodies", Days: keep.LetterBodyDays, Remove: senders.ForgetBodies},
+			{What: "letters", Days: keep.LetterDays, Remove: senders.ForgetLetters},
+			{What: "unmatched", Days: keep.UnmatchedDays, Remove: a.feedback.Store().ForgetUnmatched},
+			{What: "events", Days: keep.EventDays, Remove: a.feedback.Store().Forget},
+			{What: "webhook_calls", Days: keep.WebhookCallDays, Remove: journal.ForgetCalls},
+			{What: "journal", Days: keep.JournalDays, Remove: journal.Forget},
+			{What: "rates", Days: keep.RateDays, Remove: pace.ForgetRates},
+			{What: "duties", Days: keep.ReportDays, Remove: a.campaigns.ForgetReports},
+			{What: "interactions", Days: keep.InteractionDays, Remove: a.campaigns.Unlink},
+			{What: "deliveries", Days: keep.DeliveryDays, Remove: a.campaigns.Archive},
+		}
+	}
 }
 
 // The daily duties' names, by which their runs are found.

@@ -144,6 +144,7 @@ var owners = map[string]string{
 	"tokens": "access", "replies": "access",
 	"lists": "subscribers", "subscribers": "subscribers", "subscriptions": "subscribers", "suppressions": "subscribers", "noes": "subscribers", "imports": "subscribers",
 	"wordings": "subscribers", "signups": "subscribers", "signup_counts": "subscribers", "invitations": "subscribers", "tombstones": "subscribers", "leavings": "subscribers",
+	"archives": "campaign", "link_totals": "campaign",
 	"refusals": "subscribers", "hygiene_reports": "subscribers", "mail_domains": "subscribers", "retention": "subscribers",
 	"consents": "subscribers/consent", "statements": "subscribers/consent", "evidences": "subscribers/consent", "unsealed": "subscribers/consent", "seals": "subscribers/consent",
 	"dkim_keys": "sending", "files": "campaign", "interactions": "campaign", "tracking_choices": "subscribers", "preflights": "campaign", "relays": "sending", "domains": "sending", "senders": "sending", "letters": "sending", "domain_checks": "sending",

@@ -65,3 +65,18 @@ func Of(ctx context.Context, q database.Queryer, object string, id int64) ([]Ent
 		WHERE object = ? AND object_id = ? ORDER BY id`, object, id)
 	return entries, err
 }
+
+// Forget removes entries of before a time (Unix milliseconds), the oldest
+// first, at most limit, and returns how many. What a webhook is still to be
+// told stays.
+func Forget(ctx context.Context, tx *database.Tx, before int64, limit int) (int64, error) {
+	return tx.Exec(ctx, `DELETE FROM journal WHERE id IN (SELECT id FROM (SELECT id, at FROM journal ORDER BY id LIMIT ?) AS oldest
+		WHERE at < ? AND NOT EXISTS (SELECT 1 FROM webhooks w JOIN webhook_calls c ON c.webhook_id = w.id WHERE c.entry_id = oldest.id))`, limit, before)
+}
+
+// ForgetCalls removes what webhooks could not be told and was given up before a
+// time (Unix milliseconds), at most limit, and returns how many.
+func ForgetCalls(ctx context.Context, tx *database.Tx, before int64, limit int) (int64, error) {
+	return tx.Exec(ctx, `DELETE FROM webhook_calls WHERE (webhook_id, entry_id) IN (SELECT webhook_id, entry_id FROM webhook_calls
+		WHERE dead AND next_at < ? ORDER BY next_at LIMIT ?)`, before, limit)
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
-	"strconv"
 
 	"facteur/internal/database"
 )
@@ -133,10 +132,11 @@ func Erase(ctx context.Context, tx *database.Tx, subscriberID int64) (int64, err
 }
 
 // Forget removes the details of rows recorded before a time (Unix
-// milliseconds), at most limit of them, and returns how many.
+// milliseconds), at most limit of them, and returns how many. It looks at the
+// oldest alone.
 func Forget(ctx context.Context, tx *database.Tx, before int64, limit int) (int64, error) {
-	return tx.Exec(ctx, `DELETE FROM evidences WHERE consent_id IN (SELECT e.consent_id FROM evidences e JOIN consents c ON c.id = e.consent_id
-		WHERE c.recorded_at < ? ORDER BY e.consent_id LIMIT `+strconv.Itoa(limit)+`)`, before)
+	return tx.Exec(ctx, `DELETE FROM evidences WHERE consent_id IN (SELECT e.consent_id FROM (SELECT consent_id FROM evidences ORDER BY consent_id LIMIT ?) AS e
+		JOIN consents c ON c.id = e.consent_id WHERE c.recorded_at < ?)`, limit, before)
 }
 
 // Recorded is a row of the ledger with what stands beside it, for people.

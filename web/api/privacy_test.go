@@ -67,6 +67,11 @@ func TestRegister_SaysWhatIsDoneWithWhat(t *testing.T) {
 		t.Error(a.body)
 	}
 	h.grant(t, s, wish{"PUT", "/retention", `{"sunset_days":-1,"silent_days":200,"unsubscribed_days":0,"evidence_days":0,"leaving_note_days":0,"refused_row_days":1,"letter_days":1,"unmatched_days":1}`, 422, "code=invalid field=sunset_days"})
+	if a := h.must("GET", "/retention", ""); a.get("delivery_days") != "730" || a.get("letter_body_days") != "7" {
+		t.Errorf("what was left out is not as by default: %s", a.body)
+	}
+	h.grant(t, s, wish{"PUT", "/retention", strings.Replace(`{"sunset_days":1,"silent_days":200,"unsubscribed_days":0,"evidence_days":0,"leaving_note_days":0,
+		"refused_row_days":1,"letter_days":1,"unmatched_days":1,DELIVERY}`, "DELIVERY", `"delivery_days":365`, 1), 422, "code=invalid field=delivery_days"})
 	if a := h.must("GET", "/retention/runs", ""); a.get("items") != "[]" {
 		t.Error(a.body)
 	}
