@@ -65,6 +65,7 @@ type App struct {
 
 	locks     []*folderLock
 	db        *database.DB
+	risk      string // what a failover of it would lose
 	process   *database.Process
 	watch     *database.Watch
 	embedded  *worker.Embedded
@@ -165,7 +166,13 @@ func (a *App) openDatabase(ctx context.Context) error {
 	if a.db, err = database.Open(ctx, a.config.DatabaseURL, database.Options{Now: wallClock()}); err != nil {
 		return err
 	}
-	return migrations.Up(ctx, a.db)
+	if err := migrations.Up(ctx, a.db); err != nil {
+		return err
+	}
+	if a.risk, err = a.db.Risk(ctx); a.risk != "" {
+		a.log.Warn("the database may forget", "risk", a.risk)
+	}
+	return err
 }
 
 // join takes a place among the processes once what often is amiss is known to
@@ -273,6 +280,7 @@ func (a *App) wire(ctx context.Context) error {
 		return err
 	}
 	a.campaigns = campaign.NewStore(a.db, a.people, senders, pace).Capped(often)
+	a.process.OnLoss(a.wentBack)
 	noes := subscribers.NewNoes(a.people)
 	composer := worker.NewComposer(a.campaigns, a.people, keys, senders, a.config.PublicURL)
 	queue := worker.NewQueue(a.redis)
@@ -400,7 +408,7 @@ func (a *App) wire(ctx context.Context) error {
 		Log: a.log, Ready: a.ready, Metrics: a.metrics, MetricsFrom: near,
 		API: api.Options{
 			DB: a.db, Clock: a.watch, Access: tokens, Origin: origin, People: a.people, Importer: a.importer, Greeter: a.greeter, Examiner: examiner, Keys: keys, Preview: composer.Preview, LedgerDuty: ledgerDuty, RetentionDuty: retentionDuty, Sending: senders, Pace: pace, Feedback: a.feedback, Webhooks: webhooks, DNS: dns,
-			Version: version, Self: api.Self{StartedAt: a.db.Now(), Database: a.db.Name(), Queue: a.queueName(), Ready: a.ready}, Campaigns: a.campaigns, PublicURL: a.config.PublicURL, ComposeTest: composer.Test, ProbeRelay: probe, ProbeDomain: scribe.Probe, CheckDomain: check, Nudge: a.scheduler.Nudge, LettersNudge: a.scheduler.Nudge, Log: a.log,
+			Version: version, Self: api.Self{StartedAt: a.db.Now(), Database: a.databaseName(), Queue: a.queueName(), Ready: a.ready}, Campaigns: a.campaigns, PublicURL: a.config.PublicURL, ComposeTest: composer.Test, ProbeRelay: probe, ProbeDomain: scribe.Probe, CheckDomain: check, Nudge: a.scheduler.Nudge, LettersNudge: a.scheduler.Nudge, Log: a.log,
 		},
 		Recipient: recipient.Options{
 			DB: a.db, Keys: keys, Campaigns: a.campaigns, People: a.people, OptOut: optOut,

@@ -40,16 +40,17 @@ type Options struct {
 
 // DB is one database. It is safe for concurrent use; Close it at the end.
 type DB struct {
-	engine Engine
-	name   string
-	pool   *sqlx.DB // PostgreSQL: everything; SQLite: writing connections
-	read   *sqlx.DB // SQLite: a read-only pool; PostgreSQL: the same as pool
-	now    func() time.Time
-	since  func() time.Duration
-	limit  time.Duration // of what is under way on PostgreSQL
-	writer *writer       // SQLite only
-	ids    ids
-	texts  sync.Map // query with "?" → query as the engine wants it
+	engine  Engine
+	name    string
+	pool    *sqlx.DB // PostgreSQL: everything; SQLite: writing connections
+	read    *sqlx.DB // SQLite: a read-only pool; PostgreSQL: the same as pool
+	now     func() time.Time
+	since   func() time.Duration
+	limit   time.Duration // of what is under way on PostgreSQL
+	writer  *writer       // SQLite only
+	ids     ids
+	history history  // PostgreSQL: what has been committed, and where
+	texts   sync.Map // query with "?" → query as the engine wants it
 }
 
 // Open connects to "sqlite:PATH" or "postgres://…" and checks that the

@@ -105,6 +105,9 @@ func kindOfPostgres(code string) error {
 	if code == "23505" { // unique_violation
 		return ErrConflict
 	}
+	if code == "25P02" { // in_failed_sql_transaction: whoever went on after another error is wrong
+		return nil
+	}
 	switch code[:min(2, len(code))] {
 	case "21", "22", "23", "54", "P0": // cardinality, data, integrity, program limit (a row too large for its index), a trigger's no
 		return ErrRefused

@@ -35,12 +35,13 @@ func openPostgres(ctx context.Context, dsn string, opt Options) (*DB, error) {
 		Control:         control(silence),
 	}
 	config.DialFunc = dialer.DialContext
-	config.Config.AfterConnect = settle
+	db := &DB{engine: Postgres, name: redacted(dsn), now: opt.Now, since: opt.Since, limit: opt.Limit}
+	config.Config.AfterConnect = db.settle
 	pool := sqlx.NewDb(stdlib.OpenDB(*config), "pgx")
 	pool.SetMaxOpenConns(opt.Connections)
 	pool.SetMaxIdleConns(opt.Connections)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
-	db := &DB{engine: Postgres, name: redacted(dsn), pool: pool, read: pool, now: opt.Now, since: opt.Since, limit: opt.Limit}
+	db.pool, db.read = pool, pool
 	db.ids.now, db.ids.lent = opt.Now, opt.Alone
 	if err := db.checkServer(ctx); err != nil {
 		_ = pool.Close()
@@ -69,7 +70,7 @@ const promises = `SELECT current_setting('synchronous_commit'), current_setting(
 
 // settle prepares a new connection, and refuses it where the server does not
 // promise what the laws rest on: a setting may have changed since the start.
-func settle(ctx context.Context, c *pgconn.PgConn) error {
+func (db *DB) settle(ctx context.Context, c *pgconn.PgConn) error {
 	results, err := c.Exec(ctx, settings+`; `+promises).ReadAll()
 	if err != nil {
 		return err
@@ -83,6 +84,7 @@ func settle(ctx context.Context, c *pgconn.PgConn) error {
 	case replication != "origin":
 		return fmt.Errorf("session_replication_role is %s, which leaves out the triggers that protect the ledger; set it to origin", replication)
 	}
+	db.history.see(timelineOf(ctx, c))
 	return nil
 }
 

@@ -31,6 +31,9 @@ type Process struct {
 	lock    *os.File
 	until   atomic.Int64 // of [DB.Since], nanoseconds
 	said    atomic.Pointer[Introduction]
+	sure    atomic.Int64 // the last move of the server after which nothing was found missing
+	told    atomic.Int64 // the last high_ms that is known to be written
+	onLoss  atomic.Pointer[func(context.Context, *Tx) error]
 	stop    chan struct{}
 	stopped chan struct{}
 	once    sync.Once
@@ -65,6 +68,7 @@ func Join(ctx context.Context, db *DB, dir string) (*Process, error) {
 		p.unlock()
 		return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
 	}
+	p.sure.Store(db.history.moves.Load())
 	var lent span
 	if err := db.Write(ctx, func(tx *Tx) (err error) { lent, err = p.enter(ctx, tx); return err }); err != nil {
 		p.unlock()
@@ -79,6 +83,7 @@ func Join(ctx context.Context, db *DB, dir string) (*Process, error) {
 // takeUp bears a number once the commit that lent it has happened, and not before.
 func (p *Process) takeUp(s span) {
 	p.db.ids.lead(s)
+	p.told.Store(s.high)
 	p.node.Store(s.node)
 	p.session.Store(s.first())
 }
@@ -89,9 +94,10 @@ func (p *Process) Session() int64 { return p.session.Load() }
 
 // Alive tells whether this process may still begin messages: its lease has
 // [ProcessMargin] left by a clock that runs on while the process is suspended
-// and while the machine sleeps.
+// and while the machine sleeps. After the database has moved to another server
+// it must first be seen whether that one knows all that was committed.
 func (p *Process) Alive() bool {
-	return p.db.Since() < time.Duration(p.until.Load())-ProcessMargin
+	return p.db.Since() < time.Duration(p.until.Load())-ProcessMargin && p.sure.Load() == p.db.history.moves.Load()
 }
 
 func (p *Process) extend(asked time.Duration) { p.until.Store(int64(asked + ProcessTTL)) }
@@ -119,6 +125,7 @@ func (p *Process) Renew(ctx context.Context) {
 	asked := p.db.Since()
 	var lent *span
 	var high int64
+	moved := p.db.history.moves.Load()
 	err := p.db.Write(ctx, func(tx *Tx) error {
 		lent = nil
 		now, err := tx.Clock(ctx)
@@ -126,10 +133,20 @@ func (p *Process) Renew(ctx context.Context) {
 			return err
 		}
 		high = max(now, p.db.ids.high()) + 2*ProcessTTL.Milliseconds()
-		n, err := tx.Exec(ctx, `UPDATE nodes SET lease_until = ?, high_ms = ? WHERE node = ? AND session = ?`,
-			now+ProcessTTL.Milliseconds(), high, p.node.Load(), p.Session())
-		if err != nil || n != 0 {
+		lost, err := p.lost(ctx, tx, moved)
+		if err != nil {
 			return err
+		}
+		if !lost {
+			n, err := tx.Exec(ctx, `UPDATE nodes SET lease_until = ?, high_ms = ? WHERE node = ? AND session = ?`,
+				now+ProcessTTL.Milliseconds(), high, p.node.Load(), p.Session())
+			if err != nil || n != 0 {
+				return err
+			}
+		} else if told := p.onLoss.Load(); told != nil {
+			if err := (*told)(ctx, tx); err != nil {
+				return err
+			}
 		}
 		s, err := p.enter(ctx, tx)
 		lent = &s
@@ -141,8 +158,10 @@ func (p *Process) Renew(ctx context.Context) {
 	if lent != nil {
 		p.takeUp(*lent)
 	} else {
+		p.told.Store(high)
 		p.db.ids.extend(high)
 	}
+	p.sure.Store(moved)
 	p.extend(asked)
 }
 

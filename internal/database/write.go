@@ -253,16 +253,16 @@ func (tx *Tx) begin(ctx context.Context) error {
 	return tx.exec(ctx, `BEGIN ISOLATION LEVEL READ COMMITTED`)
 }
 
-// commit fails where PostgreSQL says ROLLBACK to a COMMIT without calling it an
-// error: a statement had failed, and the change went on as if it had not.
+// commit fails after a failed statement, even if the change went on as if it
+// had not: PostgreSQL itself would answer ROLLBACK, and call that no error.
 func (tx *Tx) commit(ctx context.Context) error {
 	if tx.db.engine == SQLite {
 		return tx.exec(ctx, `COMMIT`)
 	}
 	return translate(tx.conn.Raw(func(driverConn any) error {
-		tag, err := driverConn.(*stdlib.Conn).Conn().Exec(tx.background(ctx), `COMMIT`)
-		if err == nil && tag.String() != "COMMIT" {
-			err = errors.New("nothing was written: a statement of the transaction had failed")
+		results, err := driverConn.(*stdlib.Conn).Conn().PgConn().Exec(tx.background(ctx), commitAndTell).ReadAll()
+		if err == nil {
+			tx.db.history.committed(results[0].Rows[0][0])
 		}
 		return err
 	}))

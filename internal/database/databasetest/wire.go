@@ -56,6 +56,21 @@ func (w *Wire) Pass() {
 	w.moved.Broadcast()
 }
 
+// Lead leads new connections to another server, and cuts those that are open.
+func (w *Wire) Lead(t testing.TB, server string) {
+	t.Helper()
+	u, err := url.Parse(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.to = u.Host
+	for c := range w.open {
+		_ = c.Close()
+	}
+}
+
 func (w *Wire) close() {
 	w.mu.Lock()
 	w.closed, w.held = true, false
@@ -82,7 +97,10 @@ func (w *Wire) join(near net.Conn) {
 		_ = near.Close()
 		return
 	}
-	far, err := net.Dial("tcp", w.to)
+	w.mu.Lock()
+	to := w.to
+	w.mu.Unlock()
+	far, err := net.Dial("tcp", to)
 	if err != nil {
 		_ = near.Close()
 		return
