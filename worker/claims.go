@@ -34,7 +34,10 @@ type capped interface {
 // claim locks the caps that the mails of a commit count against, in one order
 // for all, and reads what they let through.
 func (r *Recorder) claim(ctx context.Context, tx *database.Tx, letters, deliveries []*turn) (*claims, error) {
-	limits := r.limits()
+	limits, err := r.pace.With(tx).Limits(ctx) // as they are now, not as they were read last
+	if err != nil {
+		return nil, err
+	}
 	c := &claims{
 		gates: map[string]throttle.Places{}, days: map[claim]throttle.Quota{}, rooms: limits.Gates,
 		n: map[throttle.Begun]int64{}, used: map[claim]throttle.Quota{},
@@ -57,7 +60,6 @@ func (r *Recorder) claim(ctx context.Context, tx *database.Tx, letters, deliveri
 		}
 	}
 	if len(counted) > 0 {
-		var err error
 		if c.gates, err = r.pace.Rooms(ctx, tx, counted); err != nil {
 			return nil, err
 		}

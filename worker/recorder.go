@@ -36,7 +36,6 @@ type Recorder struct {
 	log       *slog.Logger
 	metrics   *metrics
 	mishaps   *panics.Log
-	limits    func() throttle.Limits
 	repace    func()
 	slowed    bool // a lane, by the present commit
 	turns     chan *turn

@@ -52,6 +52,7 @@ func (r *Recorder) learn(group []*turn) (reread bool) {
 			r.refusals.lost.Store(r.db.NewID())
 		case t.why.scope != "":
 			r.refusals.spend(t.why.scope)
+			reread = true // the limit may be a new one
 		}
 		reread = reread || t.why.reread
 	}

@@ -113,7 +113,7 @@ func New(o Options) *Worker {
 	w.closing, w.giveUp = context.WithCancel(context.Background())
 	w.halts.Store(&halts{})
 	w.pacing.Store(&pacing{})
-	w.recorder = &Recorder{db: o.DB, process: o.Process, campaigns: o.Campaigns, people: o.People, senders: o.Senders, pace: o.Pace, feedback: o.Feedback, patience: o.Patience, log: o.Log, metrics: newMetrics(), mishaps: w.mishaps, limits: w.limits, repace: w.repace}
+	w.recorder = &Recorder{db: o.DB, process: o.Process, campaigns: o.Campaigns, people: o.People, senders: o.Senders, pace: o.Pace, feedback: o.Feedback, patience: o.Patience, log: o.Log, metrics: newMetrics(), mishaps: w.mishaps, repace: w.repace}
 	w.lines = &lines{db: o.DB, senders: o.Senders, recorder: w.recorder, log: o.Log, helo: o.HELO, timeouts: o.Timeouts, byID: map[int64]*line{}}
 	if o.Resolver != nil {
 		w.lines.lookup = o.Resolver.Host
