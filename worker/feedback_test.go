@@ -224,6 +224,37 @@ func TestFeedback_SoftBouncesCountByCampaignAndDecay(t *testing.T) {
 	})
 }
 
+// Three campaigns in a row within three weeks say little: a mailbox may be full
+// for as long as its owner is on holiday.
+func TestFeedback_ThreeSoftBouncesSuppressOnlyOverThreeWeeks(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, db *database.DB) {
+		s := box(t, sandbox.Options{})
+		e := start(t, db)
+		sender := e.sender(s, 3)
+		for _, c := range []struct {
+			first int // days before today
+			want  string
+		}{{20, ""}, {21, "soft_bounce by listener"}} {
+			email := fmt.Sprintf("after%d@example.org", c.first)
+			list := e.list(email, email)
+			for _, days := range []int{c.first, 10, 0} {
+				id := e.launch(sender, list)
+				e.sent(id, 30*time.Second)
+				e.brings("listener", e.returned(id, e.person(email), "5.2.2", "552 5.2.2 mailbox full"))
+				ms := int64(days) * 24 * 60 * 60 * 1000
+				for _, q := range []string{`UPDATE feedback SET at = at - ? WHERE campaign_id = ?`, `UPDATE deliveries SET settled_at = settled_at - ? WHERE campaign_id = ?`} {
+					if _, err := db.Exec(context.Background(), q, ms, id); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			if got := e.suppressed(email); got != c.want {
+				t.Errorf("full since %d days: %q, want %q", c.first, got, c.want)
+			}
+		}
+	})
+}
+
 // A delivery whose answer was lost, and that then comes back, was sent: it is
 // not sent again.
 func TestFeedback_EndsADoubt(t *testing.T) {
