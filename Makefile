@@ -79,6 +79,10 @@ drill: ## failures played through at full length
 month: compiler ## a warm-up of RECIPIENTS=1000000 people to three providers under a moved clock
 	FACTEUR_MONTH_RECIPIENTS=$(RECIPIENTS) go test ./worker -count=1 -timeout 2h -run Month -v | grep -v level=
 
+.PHONY: mutants
+mutants: compiler ## the guards of the laws taken out one at a time: which test sees it; ARGS=WORD for some
+	go run -C internal/tools ./mutants -root $(CURDIR) $(ARGS)
+
 .PHONY: sheets
 sheets: ## the pictures of docs/templates.md, with Chromium
 	FACTEUR_SHEETS=$(CURDIR)/docs/templates go test ./campaign/templates -count=1 -run ContactSheets -v

@@ -168,6 +168,12 @@ func TestBegin_EachGuardAloneRefuses(t *testing.T) {
 				return d.people.Suppress(d.ctx, tx, d.delivery.to, 0, "complaint", "test")
 			})
 		},
+		"one who is suppressed and still listed": func(d *door) {
+			d.write(func(tx *database.Tx) error {
+				return d.people.Suppress(d.ctx, tx, d.delivery.to, 0, "complaint", "test")
+			})
+			d.exec(`UPDATE subscriptions SET status = 'confirmed'`)
+		},
 		"a pause at their wish": func(d *door) {
 			d.write(func(tx *database.Tx) error { return d.people.Pause(d.ctx, tx, d.delivery.person.ID, []int64{d.list}) })
 		},

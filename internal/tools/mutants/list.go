@@ -1,0 +1,62 @@
+package main
+
+// mutant is a guard, and the program without it.
+type mutant struct {
+	law, guard string
+	file       string
+	old, new   string // the first old of the file
+	pkg        string // of the test; "": the file's
+	test       string // its name, as -run takes it
+}
+
+// mutants are the guards of the laws of docs/architecture.md.
+func mutants() []mutant {
+	const (
+		door  = "^TestBegin_EachGuardAloneRefuses$"
+		model = "^TestDelivery_HoldsItsLawsUnderAnyInterleaving$"
+		cut   = "^TestBegin_ANoCutsNoMoreConnectionsThanAreOpen$"
+	)
+	return []mutant{
+		{"1", "a batch that the queue has lost is offered again", "campaign/scheduler.go", "s.offerAgain, ", "", "worker", "^TestQueue_EmptiedInTheMiddleLosesNobody$"},
+		{"1", "offers have numbers", "worker/queue.go", `+":"+offer)`, `+":"+offer[:0])`, "", "^TestQueue_AWorkerThatDiesBeforeItTookHoldsNothingUp$"},
+		{"1", "a batch is taken once", "campaign/batch.go", "(state = 'released' OR execution = ?)", "(1 = 1 OR execution = ?)", "campaign", model},
+		{"3", "begin: the campaign is being sent", "campaign/settle.go", "WHERE id = ? AND status = 'sending' AND NOT EXISTS", "WHERE id = ? AND NOT EXISTS", "worker", door},
+		{"3", "begin: nothing is stopped", "campaign/settle.go", " AND NOT EXISTS (SELECT 1 FROM stops WHERE lifted_at = 0)", "", "worker", door},
+		{"3", "begin: the batch is this execution's", "campaign/settle.go", "!found || n != executions[i].Execution", "!found", "worker", door},
+		{"3", "begin: the batch is there", "campaign/settle.go", "!found || n != executions[i].Execution", "found && n != executions[i].Execution", "worker", door},
+		{"3", "begin: the delivery is in this batch", "campaign/settle.go", "AND status = 'queued' AND batch_id = ? AND wait = 0`, len(attempts)", "AND status = 'queued' AND batch_id >= ? AND wait = 0`, len(attempts)", "worker", door},
+		{"3", "begin: no breaker holds the lane or the domain", "worker/recorder.go", "!t.why.reread {", "true {", "", door},
+		{"3", "begin: the person may be mailed", "worker/recorder.go", "if answers[i] == subscribers.Mailable {", "if true {", "", door},
+		{"3", "begin: the person is not suppressed", "subscribers/mailable.go", "WHERE key = ? AND list_id IN (0, ?)", "WHERE key = ? AND list_id IN (-1, ?)", "worker", door},
+		{"3", "begin: the person has not paused", "subscribers/mailable.go", "paused_until > ?", "paused_until > 9 * ?", "worker", door},
+		{"3", "begin: not more often than the person wants", "campaign/frequency.go", "if n >= limit.most {", "if n > limit.most {", "worker", door},
+		{"3", "begin: the day's cap has room", "worker/claims.go", "if k.date != 0 && c.days[k] == 0 {", "if k.date == 1 && c.days[k] == 0 {", "", door},
+		{"3", "begin: the hour's limit has room", "worker/claims.go", "ok && room == 0 {", "ok && room < 0 {", "", door},
+		{"3", "an open envelope is taken back by the end of the connection", "sending/smtp/conn.go", "c.withdrawn = true\n\tc.drop()", "c.withdrawn = true\n\tc.dead = true\n\t_ = c.client.Quit()", "", "^TestConnection_"},
+		{"3", "a begin too old is not written", "sending/smtp/conn.go", "if c.stale() {", "if c.stale() && c.dead {", "", "^TestConnection_"},
+		{"3", "what was refused opens no further envelopes", "worker/refusals.go", "d.batch.refused.Store(true)", "_ = d", "", cut},
+		{"3", "a batch that is over opens no envelopes", "worker/delivery.go", "if !d.batch.goOn() {", "if d.batch.ctx.Err() != nil {", "", cut},
+		{"3", "one who left makes the others be asked", "worker/batch.go", "if b.suspicious() {", "if b.suspicious() && b.ctx.Err() != nil {", "", cut},
+		{"4", "an accept settles its own attempt", "campaign/settle.go", "AND attempts = ? AND status = 'sending'`, len(plain)", "AND attempts <> -? AND status = 'sending'`, len(plain)", "campaign", "^TestSettle_IsKeyedByTheAttempt$"},
+		{"4", "any other answer settles its own attempt", "campaign/settle.go", "AND status = ? AND attempts = ? AND (batch_id", "AND status = ? AND attempts <> -? AND (batch_id", "campaign", "^TestSettle_IsKeyedByTheAttempt$"},
+		{"4", "a late accept is of an attempt that was made", "campaign/late.go", "return d.Attempts >= v.Attempt", "return d.Attempts >= 0", "campaign", "^TestSettle_IsKeyedByTheAttempt$"},
+		{"4", "a late accept ends a doubt", "campaign/late.go", "return d.Attempts >= v.Attempt", "return d.Attempts < 0", "campaign", "^TestSettle_TakesALateAnswerWhereverTheDoubtIs$"},
+		{"5", "a second doubt waits for a person", "campaign/retry.go", `|| d.Doubts >= 1 {`, `{`, "worker", "^TestWorker_TwoDoubtsAreNeverResentByMachine$"},
+		{"5", "a campaign's doubts are held where it says so", "campaign/retry.go", `onUncertain == "hold" || `, "", "worker", "^TestWorker_HoldsDoubtsWhenTheCampaignSaysSo$"},
+		{"5", "five doubts in a row rest the relay", "sending/health.go", "s.doubts >= doubtsInARow", "s.doubts > doubtsInARow", "", "^TestStreak_"},
+		{"5", "doubts of a relay that swallows are held", "sending/health.go", "Hold: probing || often", "Hold: false", "", "^TestStreak_"},
+		{"7", "what is about us is never held against the person", "sending/outcome.go", "if o.Class = class(r); o.AboutUs() {", "if o.Class = class(r); false {", "", "^TestJudge_"},
+		{"7", "three soft bounces suppress only over 21 days", "feedback/policy.go", "newest-first < softSpan.Milliseconds()", "newest < first", "worker", "^TestFeedback_ThreeSoftBouncesSuppressOnlyOverThreeWeeks$"},
+		{"7", "fewer than three soft bounces suppress nobody", "feedback/policy.go", "n < softCampaigns ||", "n < 1 ||", "worker", "^TestFeedback_SoftBouncesCountByCampaignAndDecay$"},
+		{"7", "a canary stops at one dead address in twenty", "campaign/canary.go", "canaryBounces = 0.05", "canaryBounces = 0.06", "", "^TestCanary_FailsFromOneDeadAddressInTwenty$"},
+		{"7", "a canary stops at one refusal in four", "campaign/canary.go", "canaryRefused = 0.25", "canaryRefused = 0.26", "", "^TestCanary_FailsFromOneDeadAddressInTwenty$"},
+		{"7", "five complaints in five thousand pause", "throttle/breaker.go", "{Tripped, 0.001, 5}", "{Tripped, 0.002, 5}", "", "^TestJudge_"},
+		{"8", "the table of imports", "cmd/facteur/layout_test.go", `"sending/dkim":    {},`, `"sending/dkim":    {"sending/smtp"},`, "", "^TestLayout_"},
+		{"10", "each transaction of the leader renews its fence", "campaign/scheduler.go", "if err := lease.Renew(ctx, tx); err != nil {", "if err := ctx.Err(); err != nil {", "", "^TestScheduler_ChangesNothingOnceAnotherLeads$"},
+		{"10", "a lease is of one fence", "internal/database/lease.go", "AND holder = ? AND fence = ?`", "AND holder <> -? AND fence <> -?`", "", "^TestLease_"},
+		{"11", "permits are void soon after their time", "worker/batch.go", "permits.Void(i, b.line.pool.Connections(), time.Now()) || ", "", "", "^TestLimit_"},
+		{"–", "a batch that panicked goes back", "worker/batch.go", "notBefore, err := b.survive()", "notBefore, err := b.execute()", "", "^TestPanic_InABatch"},
+		{"–", "a message that panicked ends nobody else", "sending/smtp/survive.go", "(out []byte, err error) {\n\tdefer panics.Catch(&err)", "(out []byte, err error) {", "", "^TestConnection_WithdrawsAMailWhoseMakingPanics"},
+		{"–", "the third panic pauses the campaign", "campaign/panicked.go", "if n < panicsMost {", "if n < 1000 {", "worker", "^TestPanic_InABatch"},
+	}
+}
