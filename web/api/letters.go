@@ -28,6 +28,8 @@ type Letter struct {
 	Code         int        `json:"code" doc:"Of the last SMTP answer; 0: none yet."`
 	Enhanced     string     `json:"enhanced"`
 	Answer       string     `json:"answer"`
+	Reason       string     `json:"reason" doc:"Why it was skipped, put off or given up."`
+	Held         bool       `json:"held" doc:"It is in doubt, and is not sent again by machine."`
 	CreatedAt    *time.Time `json:"created_at"`
 	SettledAt    *time.Time `json:"settled_at"`
 }
@@ -40,7 +42,7 @@ type Letters struct {
 func letterOf(l sending.Letter) Letter {
 	out := Letter{
 		ID: idOf(l.ID), Kind: l.Kind, Email: l.Email, Status: l.Status, Attempts: l.Attempts, Code: l.Code, Enhanced: l.Enhanced,
-		Answer: l.Answer, CreatedAt: at(l.CreatedAt), SettledAt: at(l.SettledAt),
+		Answer: l.Answer, Reason: l.Reason, Held: l.Held(), CreatedAt: at(l.CreatedAt), SettledAt: at(l.SettledAt),
 	}
 	if l.SubscriberID != 0 {
 		id := idOf(l.SubscriberID)
