@@ -54,7 +54,6 @@ func mutants() []mutant {
 		{"8", "the table of imports", "cmd/facteur/layout_test.go", `"sending/dkim":    {},`, `"sending/dkim":    {"sending/smtp"},`, "", "^TestLayout_"},
 		{"10", "each transaction of the leader renews its fence", "campaign/scheduler.go", "if err := lease.Renew(ctx, tx); err != nil {", "if err := ctx.Err(); err != nil {", "", "^TestScheduler_ChangesNothingOnceAnotherLeads$"},
 		{"10", "a lease is of one fence", "internal/database/lease.go", "AND holder = ? AND fence = ?`", "AND holder <> -? AND fence <> -?`", "", "^TestLease_"},
-		{"11", "permits are void soon after their time", "worker/batch.go", "permits.Void(i, b.line.pool.Connections(), time.Now()) || ", "", "", "^TestLimit_"},
 		{"–", "a batch that panicked goes back", "worker/batch.go", "notBefore, err := b.survive()", "notBefore, err := b.execute()", "", "^TestPanic_InABatch"},
 		{"–", "a message that panicked ends nobody else", "sending/smtp/survive.go", "(out []byte, err error) {\n\tdefer panics.Catch(&err)", "(out []byte, err error) {", "", "^TestConnection_WithdrawsAMailWhoseMakingPanics"},
 		{"–", "the third panic pauses the campaign", "campaign/panicked.go", "if n < panicsMost {", "if n < 1000 {", "worker", "^TestPanic_InABatch"},
