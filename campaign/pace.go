@@ -242,8 +242,19 @@ func (s *Scheduler) today(ctx context.Context, lane int64, domain string, days m
 	if d, ok := days[lane]; ok && s.opened[lane] == d.Date {
 		return d, nil
 	}
-	var d throttle.WarmupDay
-	err := s.write(ctx, func(tx *database.Tx) (err error) {
+	known, err := s.store.senders.DomainByName(ctx, domain)
+	if err != nil {
+		return throttle.WarmupDay{}, err
+	}
+	ramp, err := RampOf(known)
+	if err != nil {
+		return throttle.WarmupDay{}, err
+	}
+	d, err := s.store.pace.Day(ctx, lane, ramp, known.Zone())
+	if err != nil || d.Used >= d.Cap {
+		return d, err // nothing is left that it would be opened for
+	}
+	err = s.write(ctx, func(tx *database.Tx) (err error) {
 		now, err := s.store.senders.HoldDomain(ctx, tx, domain)
 		if err != nil {
 			return err

@@ -76,8 +76,13 @@ func (d Domain) Zone() *time.Location {
 	return zone
 }
 
-// SetWarmup changes how a domain warms up, from its next sending day on.
+// SetWarmup changes how a domain warms up. A domain that begins to does so at
+// once: what begins after the commit counts in a day, or does not begin. A day
+// that is under way ends as it began, whatever zone comes after it.
 func (s *Store) SetWarmup(ctx context.Context, tx *database.Tx, d Domain) (Domain, error) {
+	if err := tx.Gate(ctx, true); err != nil { // in turn with the begins
+		return Domain{}, err
+	}
 	if err := d.checkWarmup(); err != nil {
 		return Domain{}, err
 	}

@@ -86,8 +86,11 @@ func (s *Store) OpenDay(ctx context.Context, tx *database.Tx, lane int64, r Ramp
 		return d, err
 	}
 	open, err := joined.Today(ctx, lane, d.Date)
-	if err == nil && open.follows(d.LastDate, d.LastStep) || err != nil && !errors.Is(err, database.ErrNotFound) {
-		return open, err
+	if err == nil && open.follows(d.LastDate, d.LastStep) {
+		return d, nil
+	}
+	if err != nil && !errors.Is(err, database.ErrNotFound) {
+		return d, err
 	}
 	_, err = tx.Exec(ctx, `INSERT INTO warmup_days (lane, date, step, cap, used, letters, verdict, reason, from_at, until_at, last_date, last_step, opened_at) VALUES (?, ?, ?, ?, 0, 0, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (lane, date) DO UPDATE SET step = excluded.step, cap = CASE WHEN excluded.cap > warmup_days.used THEN excluded.cap ELSE warmup_days.used END,
@@ -112,7 +115,11 @@ func (s *Store) OpenDay(ctx context.Context, tx *database.Tx, lane int64, r Ramp
 // Day is the lane's day that holds now, as it is or as it would be if its
 // first mail came now. Lane 0 has never sent.
 func (s *Store) Day(ctx context.Context, lane int64, r Ramp, zone *time.Location) (WarmupDay, error) {
-	date, from, until := Date(s.db.Now(), zone)
+	now := s.db.Now()
+	date, from, until := Date(now, zone)
+	if running, err := s.running(ctx, lane, now.UnixMilli()); err == nil && running.Date != date || err != nil && !errors.Is(err, database.ErrNotFound) {
+		return running, err // the domain's zone was changed: a day that was begun ends first
+	}
 	last, err := s.lastSendingDay(ctx, lane, date)
 	if err != nil {
 		return WarmupDay{}, err
@@ -122,7 +129,13 @@ func (s *Store) Day(ctx context.Context, lane int64, r Ramp, zone *time.Location
 		lastDate, lastStep = last.Date, last.Step
 	}
 	open, err := s.Today(ctx, lane, date)
-	if err == nil && open.follows(lastDate, lastStep) || err != nil && !errors.Is(err, database.ErrNotFound) {
+	if err == nil && open.follows(lastDate, lastStep) {
+		if open.Until <= now.UnixMilli() { // that date is over by the zone that it had: nothing more before the next
+			open.Cap = min(open.Cap, open.Used)
+		}
+		return open, nil
+	}
+	if err != nil && !errors.Is(err, database.ErrNotFound) {
 		return open, err
 	}
 	step := r.Next(last, date)
@@ -130,6 +143,12 @@ func (s *Store) Day(ctx context.Context, lane int64, r Ramp, zone *time.Location
 		Lane: lane, Date: date, Number: step.Number, Cap: step.Cap, Used: open.Used, Letters: open.Letters, Invited: open.Invited, Verdict: step.Verdict, Reason: step.Reason,
 		From: from.UnixMilli(), Until: until.UnixMilli(), LastDate: lastDate, LastStep: lastStep,
 	}, nil
+}
+
+// running is the lane's day that holds a moment (Unix milliseconds), and on which it has sent.
+func (s *Store) running(ctx context.Context, lane, at int64) (d WarmupDay, err error) {
+	err = s.q.Get(ctx, &d, `SELECT `+warmupColumns+` FROM warmup_days WHERE lane = ? AND from_at <= ? AND until_at > ? AND used > 0 ORDER BY date LIMIT 1`, lane, at, at)
+	return d, err
 }
 
 // Recap lets today's caps of a domain follow a ramp that was changed. What is

@@ -189,3 +189,44 @@ func TestWarmup_ADayThatAJumpingClockOpenedGetsItsStepWhenItComes(t *testing.T) 
 		}
 	})
 }
+
+// The day that is under way ends first, and a date that was over by the zone
+// before it has no second cap.
+func TestOpenDay_AZoneThatIsChangedGivesNoSecondCap(t *testing.T) {
+	now := time.Date(2026, 11, 27, 20, 0, 0, 0, time.UTC)
+	databasetest.EachAt(t, func() time.Time { return now }, func(t *testing.T, db *database.DB) {
+		now = time.Date(2026, 11, 27, 20, 0, 0, 0, time.UTC)
+		w := newWarm(t, db, "google")
+		in := func(zone string) throttle.WarmupDay {
+			t.Helper()
+			z, err := time.LoadLocation(zone)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var d throttle.WarmupDay
+			if err := write(t, db, func(ctx context.Context, tx *database.Tx) (err error) {
+				d, err = w.s.OpenDay(ctx, tx, w.lane, throttle.Conservative(), z)
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+			return d
+		}
+		day := in("UTC")
+		if err := write(t, db, func(ctx context.Context, tx *database.Tx) error {
+			return w.s.Use(ctx, tx, w.lane, day.Date, 50, 0)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if d := in("Pacific/Auckland"); d.Date != day.Date || d.Quota(0).Left() != 0 { // there it is the 28th
+			t.Errorf("the day in Auckland: %+v", d)
+		}
+		now = now.Add(5 * time.Hour) // the 28th in UTC, the 27th in Los Angeles
+		if d := in("America/Los_Angeles"); d.Quota(0).Left() != 0 {
+			t.Errorf("the day in Los Angeles: %+v", d)
+		}
+		if d := in("Pacific/Auckland"); d.Date != day.Date+1 || d.Cap != 100 {
+			t.Errorf("the next day: %+v", d)
+		}
+	})
+}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"facteur/internal/database"
+	"facteur/sending"
 	"facteur/throttle"
 )
 
@@ -16,6 +17,7 @@ import (
 type claims struct {
 	gates map[string]throttle.Places // scope with a limit an hour or a day → how many more
 	days  map[claim]throttle.Quota   // day of a warm-up → what of it is taken
+	warms map[string]bool            // sending domains that warm up by now, of mails without a day
 	rooms func(throttle.Passage) []throttle.Gate
 
 	n    map[throttle.Begun]int64
@@ -40,7 +42,7 @@ func (r *Recorder) claim(ctx context.Context, tx *database.Tx, letters, deliveri
 	}
 	c := &claims{
 		gates: map[string]throttle.Places{}, days: map[claim]throttle.Quota{}, rooms: limits.Gates,
-		n: map[throttle.Begun]int64{}, used: map[claim]throttle.Quota{},
+		n: map[throttle.Begun]int64{}, used: map[claim]throttle.Quota{}, warms: map[string]bool{},
 	}
 	counted, seen := map[string]throttle.Gate{}, map[throttle.Lane]bool{}
 	for _, turns := range [][]*turn{letters, deliveries} {
@@ -56,6 +58,10 @@ func (r *Recorder) claim(ctx context.Context, tx *database.Tx, letters, deliveri
 			}
 			if k := m.claim(); k.date != 0 {
 				c.days[k] = throttle.Quota{}
+			} else if name := m.passage().Lane.Domain; !known(c.warms, name) {
+				if err := r.warms(ctx, tx, name, c.warms); err != nil {
+					return nil, err
+				}
 			}
 		}
 	}
@@ -74,6 +80,22 @@ func (r *Recorder) claim(ctx context.Context, tx *database.Tx, letters, deliveri
 	return c, nil
 }
 
+// warms reads whether a domain warms up: it may do so since a batch was released
+// without a day, and then its mails have no place in any.
+func (r *Recorder) warms(ctx context.Context, tx *database.Tx, name string, warms map[string]bool) error {
+	d, err := r.senders.With(tx).DomainByName(ctx, name)
+	if err != nil {
+		return err
+	}
+	warms[name] = d.Warmup != sending.NoWarmup
+	return nil
+}
+
+func known(m map[string]bool, name string) bool {
+	_, ok := m[name]
+	return ok
+}
+
 func byLane(a, b claim) int { return cmp.Or(cmp.Compare(a.lane, b.lane), cmp.Compare(a.date, b.date)) }
 
 // pass takes a place in every cap of the mail that a turn would begin, or in none.
@@ -82,7 +104,7 @@ func (c *claims) pass(t *turn, m capped) bool {
 	invitation := p.CampaignID == throttle.Invitations
 	day, capped := c.days[k]
 	switch {
-	case capped && day.Room() == 0:
+	case capped && day.Room() == 0, k.date == 0 && c.warms[p.Lane.Domain]:
 		t.why.scope = k.scope()
 		return false
 	case capped && invitation && day.ForInvitations() == 0:

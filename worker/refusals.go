@@ -94,7 +94,7 @@ func (f *refusals) isSpent(scopes func(yield func(string) bool)) (spent bool) {
 // to be spent.
 func (b *batch) spent() bool {
 	return b.worker.recorder.refusals.isSpent(func(yield func(string) bool) {
-		if k := (claim{b.Lane, b.Date}); k.date != 0 && !yield(k.scope()) {
+		if !yield(claim{b.Lane, b.Date}.scope()) {
 			return
 		}
 		for _, g := range b.worker.limits().Gates(b.passage()) {
@@ -105,7 +105,7 @@ func (b *batch) spent() bool {
 	})
 }
 
-// scope names a day's cap among the limits.
+// scope names a day's cap among the limits; that of no day is spent once the lane warms up.
 func (k claim) scope() string {
 	return "day:" + strconv.FormatInt(k.lane, 10) + "/" + strconv.FormatInt(k.date, 10)
 }

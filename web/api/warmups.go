@@ -112,6 +112,9 @@ func (c *calls) setWarmup(ctx context.Context, in *struct {
 },
 ) (Warmup, error) {
 	err := c.DB.Write(ctx, func(tx *database.Tx) error {
+		if err := tx.Gate(ctx, true); err != nil { // before any row, see decision 17
+			return err
+		}
 		d, err := c.Sending.HoldDomain(ctx, tx, in.Domain)
 		if err != nil {
 			return fmt.Errorf("domain %s: %w", in.Domain, err)
