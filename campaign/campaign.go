@@ -334,11 +334,16 @@ func (s *Store) Campaigns(ctx context.Context, before int64, limit int) ([]Campa
 
 // inState lists the campaigns in one of the states, oldest first.
 func (s *Store) inState(ctx context.Context, a, b Status) ([]Campaign, error) {
-	var rows []campaignRow
-	if err := s.q.Select(ctx, &rows, `SELECT `+campaignColumns+` FROM campaigns WHERE status IN (?, ?) ORDER BY id`, string(a), string(b)); err != nil {
+	rows, err := s.rowsIn(ctx, a, b)
+	if err != nil {
 		return nil, err
 	}
 	return campaignsOf(rows)
+}
+
+func (s *Store) rowsIn(ctx context.Context, a, b Status) (rows []campaignRow, err error) {
+	err = s.q.Select(ctx, &rows, `SELECT `+campaignColumns+` FROM campaigns WHERE status IN (?, ?) ORDER BY id`, string(a), string(b))
+	return rows, err
 }
 
 func campaignsOf(rows []campaignRow) ([]Campaign, error) {

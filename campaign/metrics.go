@@ -20,6 +20,7 @@ type schedulerMetrics struct {
 	tick              prometheus.Histogram
 	planned, released prometheus.Counter
 	takeovers, doubts prometheus.Counter
+	troubles          prometheus.Counter
 }
 
 func newSchedulerMetrics() *schedulerMetrics {
@@ -32,6 +33,7 @@ func newSchedulerMetrics() *schedulerMetrics {
 		}),
 		planned:   counter("facteur_scheduler_planned_total", "People that planning has gone through, with those whom it left out."),
 		released:  counter("facteur_scheduler_batches_total", "Batches cut for the workers."),
+		troubles:  counter("facteur_scheduler_campaign_errors_total", "Tries to work on a campaign that failed for something of its own; the third holds it."),
 		takeovers: counter("facteur_takeovers_total", "Processes that ended or fell silent and whose work this one handed on."),
 		doubts:    counter("facteur_takeover_doubts_total", "Messages that such a process left in doubt."),
 	}
@@ -49,7 +51,7 @@ func (m *schedulerMetrics) tookOver(doubts int) {
 func (s *Scheduler) Metrics() []prometheus.Collector {
 	m := s.metrics
 	return []prometheus.Collector{
-		m.tick, m.planned, m.released, m.takeovers, m.doubts, newInstallation(s.store, &m.leads),
+		m.tick, m.planned, m.released, m.troubles, m.takeovers, m.doubts, newInstallation(s.store, &m.leads),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "facteur_scheduler_leads", Help: "1 when this process's scheduler leads."}, func() float64 { return truth(m.leads.Load()) }),
 	}
 }

@@ -82,7 +82,7 @@ func (s *Scheduler) survey(ctx context.Context, campaigns []Campaign) (*survey, 
 		}
 	}
 	for _, l := range v.lives {
-		if err := v.know(ctx, s.store.pace, l.Lane); err != nil {
+		if err := s.trouble(ctx, l.CampaignID, v.know(ctx, s.store.pace, l.Lane)); err != nil {
 			return nil, err
 		}
 	}
@@ -94,7 +94,10 @@ func (s *Scheduler) survey(ctx context.Context, campaigns []Campaign) (*survey, 
 	for _, c := range campaigns {
 		r, err := s.readiness(ctx, c)
 		if err != nil {
-			return nil, err
+			if err := s.trouble(ctx, c.ID, err); err != nil {
+				return nil, err
+			}
+			continue
 		}
 		if len(r.waiting) > 0 {
 			ready = append(ready, r)
@@ -109,7 +112,7 @@ func (s *Scheduler) survey(ctx context.Context, campaigns []Campaign) (*survey, 
 	v.laneAhead = max(shareSize, aheadTotal/int64(max(1, len(lanes))))
 	v.gate(max(aheadTotal, shareSize*int64(len(lanes))) - v.live(func(live) bool { return true }))
 	for _, r := range ready {
-		if err := s.look(ctx, v, r, len(campaigns)); err != nil {
+		if err := s.trouble(ctx, r.campaign.ID, s.look(ctx, v, r, len(campaigns))); err != nil {
 			return nil, err
 		}
 	}

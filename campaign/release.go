@@ -48,30 +48,7 @@ func (s *Scheduler) release(ctx context.Context, campaigns []Campaign) (released
 		n := min(len(work), releaseOnce)
 		turn := work[:n]
 		work = work[n:]
-		var ids []int64
-		var again []laneWork
-		err := s.write(ctx, func(tx *database.Tx) error {
-			ids, again = nil, nil
-			for _, w := range turn {
-				id, size, err := s.cut(ctx, tx, w)
-				if err != nil {
-					return err
-				}
-				if size == 0 {
-					continue
-				}
-				for _, scope := range w.rare {
-					s.released[scope] = s.store.db.Now()
-				}
-				if id != 0 {
-					ids = append(ids, id)
-				}
-				if w.room -= size; size == min(w.size, w.room+size) && w.room > 0 {
-					again = append(again, w)
-				}
-			}
-			return nil
-		})
+		ids, again, err := s.cutAll(ctx, turn)
 		if err != nil {
 			return released, fmt.Errorf("release: %w", err)
 		}
@@ -85,6 +62,48 @@ func (s *Scheduler) release(ctx context.Context, campaigns []Campaign) (released
 		}
 	}
 	return released, nil
+}
+
+// cutAll cuts a batch of each place, and says from which more may be cut. When
+// one of them fails they are cut one by one: it is the trouble of its campaign.
+func (s *Scheduler) cutAll(ctx context.Context, turn []laneWork) (ids []int64, again []laneWork, err error) {
+	err = s.write(ctx, func(tx *database.Tx) error {
+		ids, again = nil, nil
+		for _, w := range turn {
+			id, size, err := s.cut(ctx, tx, w)
+			if err != nil {
+				return err
+			}
+			if size == 0 {
+				continue
+			}
+			for _, scope := range w.rare {
+				s.released[scope] = s.store.db.Now()
+			}
+			if id != 0 {
+				ids = append(ids, id)
+			}
+			if w.room -= size; size == min(w.size, w.room+size) && w.room > 0 {
+				again = append(again, w)
+			}
+		}
+		return nil
+	})
+	if err == nil || len(turn) == 1 {
+		if err != nil {
+			ids, again = nil, nil
+		}
+		return ids, again, s.trouble(ctx, turn[0].campaign, err)
+	}
+	ids, again = nil, nil
+	for i := range turn {
+		more, of, err := s.cutAll(ctx, turn[i:i+1])
+		if err != nil {
+			return nil, nil, err
+		}
+		ids, again = append(ids, more...), append(again, of...)
+	}
+	return ids, again, nil
 }
 
 // cut makes one batch of so many rows; id 0 when none of them is left in its lane.

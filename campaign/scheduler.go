@@ -42,6 +42,8 @@ type Scheduler struct {
 	released map[string]time.Time   // scope whose permits are rare → when it let the last through
 	searches map[int64]search       // campaign → how far [Scheduler.Relane] is
 	checks   map[int64]chan checked // scheduled campaign → what the gate says of it
+	troubles map[int64]trouble      // campaigns that could not be worked on
+	sweeping []int64                // cancelled campaigns with people left
 
 	mu      sync.Mutex
 	lease   *database.Lease // nil: another leads, or nobody
@@ -50,7 +52,7 @@ type Scheduler struct {
 
 // NewScheduler leads or waits once [Scheduler.Run] is called.
 func NewScheduler(store *Store, process *database.Process, queue Queue, patience Patience, log *slog.Logger) *Scheduler {
-	return &Scheduler{store: store, process: process, queue: queue, patience: patience, log: log, nudge: make(chan struct{}, 1), metrics: newSchedulerMetrics(), mishaps: panics.NewLog(log), opened: map[int64]int64{}, released: map[string]time.Time{}, checks: map[int64]chan checked{}}
+	return &Scheduler{store: store, process: process, queue: queue, patience: patience, log: log, nudge: make(chan struct{}, 1), metrics: newSchedulerMetrics(), mishaps: panics.NewLog(log), opened: map[int64]int64{}, released: map[string]time.Time{}, checks: map[int64]chan checked{}, troubles: map[int64]trouble{}}
 }
 
 // Watched lets nothing be deleted, expired or given up while the clock may be
@@ -214,7 +216,8 @@ func (s *Scheduler) write(ctx context.Context, change func(tx *database.Tx) erro
 }
 
 // Tick does one round; slow adds what need not be done each time. It tells
-// whether there is more to do at once.
+// whether there is more to do at once. How long it takes does not depend on the
+// size of the campaigns: each gets a few pages.
 func (s *Scheduler) Tick(ctx context.Context, slow bool) (busy bool, err error) {
 	defer s.metrics.ticked(time.Now())
 	if slow {
@@ -222,40 +225,68 @@ func (s *Scheduler) Tick(ctx context.Context, slow bool) (busy bool, err error) 
 			return false, err
 		}
 	}
+	if err := s.sweep(ctx); err != nil {
+		return false, err
+	}
 	stopped := true
 	if _, err := s.store.Stopped(ctx); errors.Is(err, database.ErrNotFound) {
 		stopped = false
 	} else if err != nil {
 		return false, err
 	}
-	running, err := s.store.inState(ctx, Sending, Paused)
+	running, err := s.sound(ctx, Sending, Paused)
 	if err != nil {
 		return false, err
 	}
 	sending := running[:0:0]
 	for _, c := range running {
-		if err := s.planSome(ctx, c); err != nil {
-			return false, err
-		}
-		if err := s.wake(ctx, c); err != nil {
-			return false, err
-		}
-		if c.Status == Sending {
+		if err := s.advance(ctx, c); err != nil {
+			if err := s.trouble(ctx, c.ID, err); err != nil {
+				return false, err
+			}
+		} else if c.Status == Sending {
 			sending = append(sending, c)
 		}
 	}
+	busy = len(sending)+len(s.sweeping) > 0
 	if stopped {
-		return len(sending) > 0, nil
+		return busy, nil
 	}
 	_, err = s.release(ctx, sending)
-	return len(sending) > 0, err
+	return busy, err
 }
 
-// chores are what a second's delay does not hurt.
+// advance plans some of a campaign, and wakes whose time has come.
+func (s *Scheduler) advance(ctx context.Context, c Campaign) error {
+	if err := s.planSome(ctx, c); err != nil {
+		return err
+	}
+	return s.wake(ctx, c)
+}
+
+// chores are what a second's delay does not hurt. One that fails keeps the
+// others from nothing, unless another leads by now or the database is away.
 func (s *Scheduler) chores(ctx context.Context) error {
-	for _, chore := range []func(context.Context) error{s.recover, s.start, s.brake, s.finish, s.reopen, s.sweepCancelled, s.offerAgain, s.offerLetters, s.prune} {
-		if err := chore(ctx); err != nil {
+	for _, chore := range []struct {
+		name string
+		do   func(context.Context) error
+	}{
+		{"recover", s.recover},
+		{"start", s.start},
+		{"brake", s.brake},
+		{"finish", s.finish},
+		{"reopen", s.reopen},
+		{"cancelled", s.cancelled},
+		{"offer again", s.offerAgain},
+		{"letters", s.offerLetters},
+		{"prune", s.prune},
+	} {
+		err := chore.do(ctx)
+		if ctx.Err() != nil || errors.Is(err, database.ErrStale) || errors.Is(err, database.ErrUnavailable) {
 			return err
+		}
+		if err != nil {
+			s.log.Error("chore of the scheduler", "chore", chore.name, "error", err)
 		}
 	}
 	return nil
@@ -406,44 +437,56 @@ func probeWith(due []Delivery, relay int64) int64 {
 
 // finish ends campaigns that have nothing left to do.
 func (s *Scheduler) finish(ctx context.Context) error {
-	running, err := s.store.inState(ctx, Sending, Sending)
+	running, err := s.sound(ctx, Sending, Sending)
 	if err != nil {
 		return err
 	}
 	for _, c := range running {
-		if !c.Planned {
-			continue
-		}
-		n, err := s.store.Counts(ctx, c.ID)
-		if err != nil {
-			return err
-		}
-		if n.Queued+n.Sending+n.Deferred > 0 {
-			continue
-		}
-		var waiting int64
-		err = s.store.db.Get(ctx, &waiting, `SELECT subscriber_id FROM deliveries WHERE campaign_id = ? AND wait = 2 LIMIT 1`, c.ID)
-		if err == nil {
-			continue // a doubt that is to be sent again
-		}
-		if !errors.Is(err, database.ErrNotFound) {
-			return err
-		}
-		err = s.write(ctx, func(tx *database.Tx) error {
-			if err := tx.Gate(ctx, true); err != nil {
+		if err := s.finishOne(ctx, c); err != nil {
+			if err := s.trouble(ctx, c.ID, err); err != nil {
 				return err
 			}
-			if again, err := s.store.With(tx).Counts(ctx, c.ID); err != nil || again != n {
-				return err // something came in between; the next round looks again
-			}
-			_, err := s.store.move(ctx, tx, c.ID, Sent, "finish", "")
-			return err
-		})
-		if err != nil && !errors.Is(err, ErrState) {
+		}
+	}
+	return nil
+}
+
+func (s *Scheduler) finishOne(ctx context.Context, c Campaign) error {
+	if !c.Planned {
+		return nil
+	}
+	n, err := s.store.Counts(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	if n.Queued+n.Sending+n.Deferred > 0 {
+		return nil
+	}
+	var waiting int64
+	err = s.store.db.Get(ctx, &waiting, `SELECT subscriber_id FROM deliveries WHERE campaign_id = ? AND wait = 2 LIMIT 1`, c.ID)
+	if err == nil {
+		return nil // a doubt that is to be sent again
+	}
+	if !errors.Is(err, database.ErrNotFound) {
+		return err
+	}
+	err = s.write(ctx, func(tx *database.Tx) error {
+		if err := tx.Gate(ctx, true); err != nil {
 			return err
 		}
-		s.log.Info("campaign sent", "campaign", c.ID, "recipients", n.Recipients, "sent", n.Sent, "failed", n.Failed, "skipped", n.Skipped, "uncertain", n.Uncertain)
+		if again, err := s.store.With(tx).Counts(ctx, c.ID); err != nil || again != n {
+			return err // something came in between; the next round looks again
+		}
+		_, err := s.store.move(ctx, tx, c.ID, Sent, "finish", "")
+		return err
+	})
+	if errors.Is(err, ErrState) {
+		return nil
 	}
+	if err != nil {
+		return err
+	}
+	s.log.Info("campaign sent", "campaign", c.ID, "recipients", n.Recipients, "sent", n.Sent, "failed", n.Failed, "skipped", n.Skipped, "uncertain", n.Uncertain)
 	return nil
 }
 

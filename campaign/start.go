@@ -20,7 +20,7 @@ type checked struct {
 // start sets scheduled campaigns going whose time has come. The gate looks at
 // them once more, beside the rounds of the scheduler.
 func (s *Scheduler) start(ctx context.Context) error {
-	due, err := s.store.inState(ctx, Scheduled, Scheduled)
+	due, err := s.sound(ctx, Scheduled, Scheduled)
 	if err != nil {
 		return err
 	}
@@ -29,7 +29,9 @@ func (s *Scheduler) start(ctx context.Context) error {
 			continue
 		}
 		if err := s.startOne(ctx, c); err != nil && !errors.Is(err, ErrState) {
-			return err
+			if err := s.trouble(ctx, c.ID, err); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -3,6 +3,7 @@ package worker
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"slices"
 
@@ -84,10 +85,10 @@ func (r *Recorder) claim(ctx context.Context, tx *database.Tx, letters, deliveri
 // without a day, and then its mails have no place in any.
 func (r *Recorder) warms(ctx context.Context, tx *database.Tx, name string, warms map[string]bool) error {
 	d, err := r.senders.With(tx).DomainByName(ctx, name)
-	if err != nil {
+	if err != nil && !errors.Is(err, database.ErrNotFound) {
 		return err
 	}
-	warms[name] = d.Warmup != sending.NoWarmup
+	warms[name] = err == nil && d.Warmup != sending.NoWarmup
 	return nil
 }
 
