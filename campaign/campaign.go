@@ -85,6 +85,7 @@ type Campaign struct {
 	canaryUntil   int64
 	archivedAt    int64 // since when its deliveries are condensed, Unix milliseconds; 0: they are not
 	unwatchedAt   int64 // since when nothing that is seen is noted; 0: it is
+	canarySize    int64 // people of its sample
 }
 
 type campaignRow struct {
@@ -126,11 +127,12 @@ type campaignRow struct {
 	CanaryUntil   int64       `db:"canary_until"`
 	ArchivedAt    int64       `db:"archived_at"`
 	UnwatchedAt   int64       `db:"unwatched_at"`
+	CanarySize    int64       `db:"canary_size"`
 }
 
 const campaignColumns = `id, name, status, status_reason, subject, html, text, sender_id, list_ids, segment, on_uncertain, version,
 	starts_at, launched_at, audience_at, planned, plan_after, recipients, excluded, run, created_at, updated_at, finished_at, translations, markdown, mjml, language, tracking,
-	calendar, priority, canary_percent, canary_wait, canary_least, canary_state, canary_until, archived_at, unwatched_at`
+	calendar, priority, canary_percent, canary_wait, canary_least, canary_state, canary_until, archived_at, unwatched_at, canary_size`
 
 func (r campaignRow) campaign() (Campaign, error) {
 	c := Campaign{
@@ -139,7 +141,7 @@ func (r campaignRow) campaign() (Campaign, error) {
 		AudienceAt: r.AudienceAt, Planned: r.Planned, PlanAfter: r.PlanAfter, Recipients: r.Recipients, Run: r.Run,
 		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, FinishedAt: r.FinishedAt,
 		Priority: r.Priority, CanaryPercent: r.CanaryPercent, CanaryWait: r.CanaryWait, CanaryLeast: r.CanaryLeast, canary: r.CanaryState, canaryUntil: r.CanaryUntil,
-		archivedAt: r.ArchivedAt, unwatchedAt: r.UnwatchedAt,
+		archivedAt: r.ArchivedAt, unwatchedAt: r.UnwatchedAt, canarySize: r.CanarySize,
 	}
 	var err error
 	if c.ListIDs, err = database.ParseIDs(r.ListIDs); err != nil {
@@ -172,7 +174,7 @@ func (s *Store) Create(ctx context.Context, tx *database.Tx, c Campaign) (Campai
 	}
 	c.ID, c.Status, c.CreatedAt, c.Excluded = s.db.NewID(), Draft, s.db.Now().UnixMilli(), map[string]int64{}
 	c.UpdatedAt = c.CreatedAt
-	_, err := tx.Exec(ctx, `INSERT INTO campaigns (`+campaignColumns+`) VALUES (?, ?, ?, '', ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, ?, 0, 0, '{}', 0, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, '', 0, 0, 0)`,
+	_, err := tx.Exec(ctx, `INSERT INTO campaigns (`+campaignColumns+`) VALUES (?, ?, ?, '', ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, ?, 0, 0, '{}', 0, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, '', 0, 0, 0, 0)`,
 		c.ID, c.Name, string(c.Status), c.Subject, c.HTML, c.Text, c.SenderID, database.FormatIDs(c.ListIDs), c.Segment, c.OnUncertain, false, c.CreatedAt, c.UpdatedAt, formatTranslations(c.Translations), c.Markdown, c.MJML, c.Language, c.Tracking, formatCalendar(c.Calendar), c.Priority)
 	if err != nil {
 		return Campaign{}, fmt.Errorf("create campaign: %w", err)

@@ -2,9 +2,7 @@ package campaign
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"facteur/internal/database"
@@ -45,15 +43,6 @@ func (c Campaign) Canary() (state string, until int64) {
 	return string(c.canary), c.canaryUntil
 }
 
-// sampleRank is taken from the rank of the sample's rows, so that they come first.
-const sampleRank = 1 << 62
-
-// sampled tells, by chance, whether the next person planned is of the sample;
-// the first always is, so that there is one.
-func (c Campaign) sampled(rank int64) bool {
-	return c.CanaryPercent > 0 && (rank == 0 || rand.Float64()*100 < c.CanaryPercent)
-}
-
 // phase is what of a campaign may be released.
 type phase int
 
@@ -63,46 +52,52 @@ const (
 	open
 )
 
-// canaryPhase moves a campaign's canary on and says what may be released.
-func (s *Scheduler) canaryPhase(ctx context.Context, c Campaign) (phase, error) {
+// canaryPhase says what may be released.
+func canaryPhase(c Campaign) phase {
 	switch c.canary {
 	case canaryPassed, canaryOff:
-		return open, nil
-	case canaryUndecided:
-		switch {
-		case c.CanaryPercent <= 0 || c.Planned && c.Recipients < c.CanaryLeast:
-			return open, s.setCanary(ctx, c, canaryOff, 0)
-		case !c.Planned:
-			return holdAll, nil // who is of the sample is known when all are planned
-		}
-		return sampleOnly, s.setCanary(ctx, c, canarySample, s.sampleEnd(c))
+		return open
 	case canarySample:
-		var one int64
-		err := s.store.db.Get(ctx, &one, `SELECT subscriber_id FROM deliveries WHERE campaign_id = ? AND rank < 0 AND status IN ('queued', 'sending') LIMIT 1`, c.ID)
-		if err != nil && !errors.Is(err, database.ErrNotFound) {
-			return holdAll, err
+		return sampleOnly
+	case canaryUndecided:
+		if c.noCanary() {
+			return open
 		}
-		if err == nil { // some are left
-			if s.store.db.Now().UnixMilli() < c.canaryUntil {
-				return sampleOnly, nil
-			}
-			n, err := s.store.Counts(ctx, c.ID)
-			if err != nil {
-				return holdAll, err
-			}
-			if canaryAnswers(n) < canaryFewest { // its hours were quiet, or its lanes held
-				return sampleOnly, s.setCanary(ctx, c, canarySample, s.sampleEnd(c))
-			}
-		}
-		// All are sent; or enough are, and a lane that is held holds up no other.
-		return holdAll, s.setCanary(ctx, c, canaryWaiting, s.store.db.Now().UnixMilli()+c.CanaryWait)
-	case canaryWaiting:
-		if s.store.db.Now().UnixMilli() < c.canaryUntil {
-			return holdAll, nil
-		}
-		return holdAll, s.judgeCanary(ctx, c)
 	}
-	return holdAll, nil
+	return holdAll // who is of the sample is known when all are planned
+}
+
+// noCanary tells whether the launch wanted none, or of more recipients.
+func (c Campaign) noCanary() bool {
+	return c.CanaryPercent <= 0 || c.Planned && (c.Recipients < c.CanaryLeast || c.Recipients == 0)
+}
+
+// canaries moves the canaries of all campaigns on.
+func (s *Scheduler) canaries(ctx context.Context) error {
+	running, err := s.sound(ctx, Sending, Sending)
+	if err != nil {
+		return err
+	}
+	for _, c := range running {
+		if err := s.trouble(ctx, c.ID, s.watchCanary(ctx, c)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Scheduler) watchCanary(ctx context.Context, c Campaign) error {
+	switch {
+	case c.canary == canaryUndecided && c.noCanary():
+		return s.setCanary(ctx, c, canaryOff, 0)
+	case c.canary == canaryUndecided && c.Planned:
+		return s.setCanary(ctx, c, canarySample, s.sampleEnd(c))
+	case c.canary == canarySample:
+		return s.sample(ctx, c)
+	case c.canary == canaryWaiting && s.store.db.Now().UnixMilli() >= c.canaryUntil:
+		return s.judgeCanary(ctx, c)
+	}
+	return nil
 }
 
 // sampleEnd is how long a lane of the sample may hold up the others, from now.
@@ -160,6 +155,9 @@ func (s *Scheduler) judgeCanary(ctx context.Context, c Campaign) error {
 	n, err := s.store.Counts(ctx, c.ID)
 	if err != nil {
 		return err
+	}
+	if canaryAnswers(n) < min(c.sampleGoal(), canaryFewest) {
+		return s.setCanary(ctx, c, canarySample, s.sampleEnd(c)) // some were put off, and are tried again by now
 	}
 	fault := canaryFault(n, rates[0])
 	if fault == "" {

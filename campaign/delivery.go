@@ -166,6 +166,9 @@ func (s *Store) ResendFailed(ctx context.Context, id int64) (int64, error) {
 
 // resendable refuses a campaign of which nothing can be sent again.
 func (c Campaign) resendable() error {
+	if c.Status == Cancelled {
+		return fmt.Errorf("campaign %d was cancelled and sends nothing again; what was in doubt stays held: copy it into a new one: %w", c.ID, ErrState)
+	}
 	if c.Status != Sent && c.Status != Sending && c.Status != Paused {
 		return fmt.Errorf("campaign %d is %s: %w", c.ID, c.Status, ErrState)
 	}

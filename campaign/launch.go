@@ -75,7 +75,7 @@ func (s *Store) Launch(ctx context.Context, tx *database.Tx, id int64, at time.T
 	if err != nil {
 		return Campaign{}, fmt.Errorf("freeze campaign %d: %w", id, err)
 	}
-	_, err = tx.Exec(ctx, `UPDATE campaigns SET version = ?, starts_at = ?, launched_at = ?, audience_at = ?, canary_percent = ?, canary_wait = ?, canary_least = ?, canary_state = '' WHERE id = ?`,
+	_, err = tx.Exec(ctx, `UPDATE campaigns SET version = ?, starts_at = ?, launched_at = ?, audience_at = ?, canary_percent = ?, canary_wait = ?, canary_least = ?, canary_state = '', canary_size = 0 WHERE id = ?`,
 		c.Version, database.Millis(at), now.UnixMilli(), now.UnixMilli(), canary.Percent, canary.Wait.Milliseconds(), canary.Least, id)
 	if err != nil {
 		return Campaign{}, fmt.Errorf("launch campaign %d: %w", id, err)

@@ -140,9 +140,9 @@ type readiness struct {
 }
 
 func (s *Scheduler) readiness(ctx context.Context, c Campaign) (r readiness, err error) {
-	phase, err := s.canaryPhase(ctx, c)
-	if err != nil || phase == holdAll {
-		return r, err
+	phase := canaryPhase(c)
+	if phase == holdAll {
+		return r, nil
 	}
 	r.sample = phase == sampleOnly
 	version, err := s.store.Version(ctx, c.ID, c.Version)

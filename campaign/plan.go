@@ -119,7 +119,7 @@ func (s *Scheduler) planPeople(ctx context.Context, tx *database.Tx, c Campaign,
 	if err != nil {
 		return err
 	}
-	hours, now := s.store.Hours(c, v.Calendar), s.store.db.Now()
+	hours, now, sampled := s.store.Hours(c, v.Calendar), s.store.db.Now(), int64(0)
 	err = tx.Insert(ctx, `INSERT INTO deliveries (campaign_id, subscriber_id, status, wait, lane, rank, not_before, batch_id, lists, run, attempts, doubts, relay_id,
 		code, enhanced, answer, reason, first_at, begun_at, settled_at, deferred_at)
 		VALUES (?, ?, 'queued', ?, ?, ?, ?, 0, ?, 0, 0, 0, 0, 0, '', '', '', 0, 0, 0, 0)`, len(in), func(i int, p *database.Params) {
@@ -127,9 +127,13 @@ func (s *Scheduler) planPeople(ctx context.Context, tx *database.Tx, c Campaign,
 		t.move(c.ID, m.provider, "", Queued, 1)
 		wait, notBefore := waitBatch, int64(0)
 		if next := hours.Next(now, m.Timezone); next.After(now) {
-			wait, notBefore = waitTime, next.UnixMilli()
+			wait, notBefore = waitTime, next.UnixMilli()+c.turnWithin()
 		}
-		p.Set(c.ID, m.ID, wait, m.lane, rank(m.Member, c.Recipients+int64(i), wait == waitBatch), notBefore, m.bits())
+		place := rank(m.Member, c.Recipients+int64(i), wait == waitBatch)
+		if place < 0 {
+			sampled++
+		}
+		p.Set(c.ID, m.ID, wait, m.lane, place, notBefore, m.bits())
 	})
 	if err != nil {
 		if errors.Is(err, database.ErrConflict) {
@@ -141,8 +145,8 @@ func (s *Scheduler) planPeople(ctx context.Context, tx *database.Tx, c Campaign,
 	if err != nil {
 		return err
 	}
-	n, err := tx.Exec(ctx, `UPDATE campaigns SET plan_after = ?, recipients = ?, excluded = ? WHERE id = ? AND status = ? AND plan_after = ?`,
-		page[len(page)-1].ID, c.Recipients+int64(len(in)), string(excluded), c.ID, string(c.Status), c.PlanAfter)
+	n, err := tx.Exec(ctx, `UPDATE campaigns SET plan_after = ?, recipients = ?, excluded = ?, canary_size = canary_size + ? WHERE id = ? AND status = ? AND plan_after = ?`,
+		page[len(page)-1].ID, c.Recipients+int64(len(in)), string(excluded), sampled, c.ID, string(c.Status), c.PlanAfter)
 	if err == nil && n == 0 {
 		err = errOvertaken
 	}

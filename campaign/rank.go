@@ -25,7 +25,7 @@ func (s *Scheduler) ranking(ctx context.Context, tx *database.Tx, c Campaign, v 
 			days := max(0, at-m.ConfirmedAt) / (24 * time.Hour).Milliseconds()
 			rank += days << 32
 		}
-		if now && c.sampled(n) { // who has to wait for their hour would hold up the canary
+		if now && c.sampled() { // who has to wait for their hour would hold up the canary
 			rank -= sampleRank
 		}
 		return rank

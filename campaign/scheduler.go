@@ -274,6 +274,7 @@ func (s *Scheduler) chores(ctx context.Context) error {
 		{"recover", s.recover},
 		{"start", s.start},
 		{"brake", s.brake},
+		{"canaries", s.canaries},
 		{"finish", s.finish},
 		{"reopen", s.reopen},
 		{"cancelled", s.cancelled},
