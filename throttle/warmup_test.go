@@ -214,7 +214,7 @@ func TestOpenDay_AZoneThatIsChangedGivesNoSecondCap(t *testing.T) {
 		}
 		day := in("UTC")
 		if err := write(t, db, func(ctx context.Context, tx *database.Tx) error {
-			return w.s.Use(ctx, tx, w.lane, day.Date, 50, 0)
+			return w.s.Use(ctx, tx, w.lane, day.Date, 50, 0, 0)
 		}); err != nil {
 			t.Fatal(err)
 		}
