@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"time"
 
 	"facteur/internal/database"
 )
@@ -47,8 +48,7 @@ func (s *Scheduler) sample(ctx context.Context, c Campaign) error {
 	if err != nil {
 		return err
 	}
-	var later int64 // of the sample: their hour is still to come
-	err = s.store.db.Get(ctx, &later, `SELECT COUNT(*) FROM deliveries WHERE campaign_id = ? AND wait = 2 AND rank < 0 AND status = 'queued'`, c.ID)
+	later, err := s.sampledForLater(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -70,12 +70,26 @@ func (s *Scheduler) sample(ctx context.Context, c Campaign) error {
 		}
 	}
 	switch {
-	case enough && (late || unanswered <= 0):
+	case enough && (late || unanswered <= 0 || answers >= goal):
 		return s.setCanary(ctx, c, canaryWaiting, now+c.CanaryWait)
 	case late:
 		return s.setCanary(ctx, c, canarySample, s.sampleEnd(c))
 	}
 	return nil
+}
+
+// farOff is from when on a person of the sample waits for their hour, and not
+// for a permit or a retry, as others would.
+const farOff = 10 * time.Minute
+
+// sampledForLater counts those of the sample whose hour is still to come.
+func (s *Scheduler) sampledForLater(ctx context.Context, c Campaign) (n int64, err error) {
+	if c.Calendar.Always() {
+		return 0, nil
+	}
+	err = s.store.db.Get(ctx, &n, `SELECT COUNT(*) FROM deliveries WHERE campaign_id = ? AND wait = 2 AND rank < 0 AND status = 'queued' AND not_before > ?`,
+		c.ID, s.store.db.Now().Add(farOff).UnixMilli())
+	return n, err
 }
 
 // otherReady tells whether somebody who is not of the sample could be mailed now.

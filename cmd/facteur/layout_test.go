@@ -298,6 +298,9 @@ func TestLayout_EachTableHasOneOwner(t *testing.T) {
 	named := regexp.MustCompile(`\b(?:FROM|JOIN|INTO|UPDATE|TABLE)\s+([a-z_]+)`)
 	seen := map[string]bool{}
 	for path, text := range sources(t) {
+		if strings.HasPrefix(filepath.ToSlash(path), "internal/tools/") {
+			continue // it quotes what it takes out
+		}
 		for _, sql := range literals(t, path, text) {
 			for _, m := range named.FindAllStringSubmatch(sql, -1) {
 				owner, dir := owners[m[1]], filepath.ToSlash(filepath.Dir(path))
