@@ -37,11 +37,11 @@ func (s *Scheduler) sweep(ctx context.Context) error {
 }
 
 // sweepPage takes those who wait for a batch, then those who wait for a time:
-// for each there is an index.
+// for each there is an index, which SQLite takes for the first when the lane is named.
 func (s *Scheduler) sweepPage(ctx context.Context, tx *database.Tx, id int64) (more bool, err error) {
 	var rows []Delivery
 	for _, query := range []string{
-		`SELECT ` + deliveryColumns + ` FROM deliveries WHERE campaign_id = ? AND wait = 1 LIMIT ?`,
+		`SELECT ` + deliveryColumns + ` FROM deliveries WHERE campaign_id = ? AND lane > 0 AND wait = 1 LIMIT ?`,
 		`SELECT ` + deliveryColumns + ` FROM deliveries WHERE campaign_id = ? AND wait = 2 LIMIT ?`,
 	} {
 		if err := tx.Select(ctx, &rows, query, id, planPage); err != nil {

@@ -87,7 +87,7 @@ func (s *Scheduler) sampledForLater(ctx context.Context, c Campaign) (n int64, e
 	if c.Calendar.Always() {
 		return 0, nil
 	}
-	err = s.store.db.Get(ctx, &n, `SELECT COUNT(*) FROM deliveries WHERE campaign_id = ? AND wait = 2 AND rank < 0 AND status = 'queued' AND not_before > ?`,
+	err = s.store.db.Get(ctx, &n, `SELECT COUNT(*) FROM deliveries WHERE campaign_id = ? AND wait = 2 AND rank < 0 AND status = 'queued' AND not_before + 0 > ?`,
 		c.ID, s.store.db.Now().Add(farOff).UnixMilli())
 	return n, err
 }
@@ -95,7 +95,7 @@ func (s *Scheduler) sampledForLater(ctx context.Context, c Campaign) (n int64, e
 // otherReady tells whether somebody who is not of the sample could be mailed now.
 func (s *Scheduler) otherReady(ctx context.Context, id int64) (bool, error) {
 	var one int64
-	err := s.store.db.Get(ctx, &one, `SELECT subscriber_id FROM deliveries WHERE campaign_id = ? AND wait = 1 AND rank >= 0 LIMIT 1`, id)
+	err := s.store.db.Get(ctx, &one, `SELECT subscriber_id FROM deliveries WHERE campaign_id = ? AND lane > 0 AND wait = 1 AND rank >= 0 LIMIT 1`, id)
 	if errors.Is(err, database.ErrNotFound) {
 		return false, nil
 	}

@@ -250,7 +250,7 @@ func (s *Store) Returned(ctx context.Context, tx *database.Tx, d Delivery, provi
 // HoldDoubts lets every doubt of a relay that would be sent again by machine
 // wait for a person instead.
 func (s *Store) HoldDoubts(ctx context.Context, tx *database.Tx, relayID int64) error {
-	_, err := tx.Exec(ctx, `UPDATE deliveries SET wait = 3, not_before = 0 WHERE relay_id = ? AND status = 'uncertain' AND wait = 2
+	_, err := tx.Exec(ctx, `UPDATE deliveries SET wait = 3, not_before = 0 WHERE doubts > 0 AND relay_id = ? AND status = 'uncertain' AND wait = 2
 		AND campaign_id IN (SELECT id FROM campaigns WHERE status IN ('sending', 'paused'))`, relayID)
 	if err != nil {
 		return fmt.Errorf("hold the doubts of relay %d: %w", relayID, err)
