@@ -470,21 +470,29 @@ func (e *Examiner) Apply(ctx context.Context, listID int64, code, action string,
 }
 
 func (e *Examiner) apply(ctx context.Context, listID int64, ids []int64, code, action string) error {
-	return e.db.Write(ctx, func(tx *database.Tx) error {
-		if action == "reconfirm" {
+	if action == "reconfirm" {
+		return e.db.Write(ctx, func(tx *database.Tx) error {
 			return e.store.With(tx).invite(ctx, tx, listID, ids, byReconfirm, LapseUnsubscribe)
-		}
-		for _, id := range ids {
-			var err error
-			if action == "erase" {
-				err = e.erase(ctx, tx, id, "hygiene: "+code)
-			} else {
-				_, err = e.store.With(tx).Leave(ctx, tx, id, []int64{listID}, "hygiene: "+code)
+		})
+	}
+	for part := range slices.Chunk(ids, erasePage) { // a no holds up all begins
+		err := e.db.Write(ctx, func(tx *database.Tx) error {
+			for _, id := range part {
+				var err error
+				if action == "erase" {
+					err = e.erase(ctx, tx, id, "hygiene: "+code)
+				} else {
+					_, err = e.store.With(tx).Leave(ctx, tx, id, []int64{listID}, "hygiene: "+code)
+				}
+				if err != nil {
+					return err
+				}
 			}
-			if err != nil {
-				return err
-			}
+			return nil
+		})
+		if err != nil {
+			return err
 		}
-		return nil
-	})
+	}
+	return nil
 }

@@ -200,7 +200,7 @@ func (g *Greeter) ask(ctx context.Context, tx *database.Tx, i invitation, perHou
 // others end with their pending subscription.
 func (g *Greeter) Lapse(ctx context.Context, write func(context.Context, func(*database.Tx) error) error) error {
 	var due []invitation
-	err := g.db.Select(ctx, &due, `SELECT list_id, subscriber_id, kind, lapse FROM invitations WHERE state = 'asked' AND kind = 'reconfirm' AND asked_at < ? ORDER BY asked_at LIMIT 200`,
+	err := g.db.Select(ctx, &due, `SELECT list_id, subscriber_id, kind, lapse FROM invitations WHERE state = 'asked' AND kind = 'reconfirm' AND asked_at < ? ORDER BY asked_at LIMIT 20`,
 		g.db.Now().Add(-PendingFor).UnixMilli())
 	if err != nil || len(due) == 0 {
 		return err

@@ -140,7 +140,7 @@ func (a *App) expire(ctx context.Context, write campaign.Fenced) error {
 	for {
 		var n int
 		err := write(ctx, func(tx *database.Tx) (err error) {
-			n, err = a.people.ExpirePending(ctx, tx, 200)
+			n, err = a.people.ExpirePending(ctx, tx, 20) // they hold up all begins
 			return err
 		})
 		if err != nil || n == 0 {

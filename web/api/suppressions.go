@@ -288,7 +288,7 @@ func (c *calls) importSuppressions(ctx context.Context, in *struct {
 		if err != nil {
 			return out, err
 		}
-		for part := range slices.Chunk(rows, 500) {
+		for part := range slices.Chunk(rows, 50) { // each holds up all begins
 			err := c.DB.Write(ctx, func(tx *database.Tx) error {
 				for _, r := range part {
 					if err := c.People.Suppress(ctx, tx, r.address, in.ListID.int(), r.reason, in.Source); err != nil {
