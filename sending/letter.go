@@ -110,13 +110,15 @@ func (s *Store) EraseLetters(ctx context.Context, tx *database.Tx, subscriberID 
 // ForgetLetters removes letters that were done before a time (Unix
 // milliseconds), at most limit of them, and returns how many.
 func (s *Store) ForgetLetters(ctx context.Context, tx *database.Tx, before int64, limit int) (int64, error) {
-	return tx.Exec(ctx, `DELETE FROM letters WHERE id IN (SELECT id FROM letters WHERE created_at < ? AND status NOT IN ('queued', 'sending', 'deferred') AND wait <> 2 ORDER BY created_at LIMIT ?)`, before, limit)
+	return tx.Exec(ctx, `DELETE FROM letters WHERE id IN (SELECT id FROM letters WHERE created_at < ?
+		AND status NOT IN ('queued', 'sending', 'deferred') AND wait <> 2 ORDER BY created_at LIMIT ?)`, before, limit)
 }
 
 // ForgetBodies takes away what letters said that were done before a time (Unix
 // milliseconds), at most limit of them, and returns how many.
 func (s *Store) ForgetBodies(ctx context.Context, tx *database.Tx, before int64, limit int) (int64, error) {
-	return tx.Exec(ctx, `UPDATE letters SET message = '' WHERE id IN (SELECT id FROM letters WHERE created_at < ? AND message <> '' AND status IN ('sent', 'failed', 'skipped') ORDER BY created_at LIMIT ?)`, before, limit)
+	return tx.Exec(ctx, `UPDATE letters SET message = '' WHERE id IN (SELECT id FROM letters WHERE created_at < ? AND message <> ''
+		AND status IN ('sent', 'failed', 'skipped') ORDER BY created_at LIMIT ?)`, before, limit)
 }
 
 // Anonymous replaces the recipient's address in a relay's answer, in

@@ -206,11 +206,15 @@ func (g *Greeter) Lapse(ctx context.Context, write func(context.Context, func(*d
 		return err
 	}
 	return write(ctx, func(tx *database.Tx) error {
+		if err := tx.No(ctx); err != nil {
+			return err
+		}
 		for _, i := range due {
-			if _, err := tx.Exec(ctx, `DELETE FROM invitations WHERE list_id = ? AND subscriber_id = ?`, i.ListID, i.SubscriberID); err != nil {
+			n, err := tx.Exec(ctx, `DELETE FROM invitations WHERE list_id = ? AND subscriber_id = ? AND state = 'asked'`, i.ListID, i.SubscriberID)
+			if err != nil {
 				return err
 			}
-			if i.Lapse == string(LapseUnsubscribe) {
+			if n == 1 && i.Lapse == string(LapseUnsubscribe) { // else they have answered this moment
 				if _, err := g.store.With(tx).Leave(ctx, tx, i.SubscriberID, []int64{i.ListID}, "re-confirmation not answered"); err != nil {
 					return err
 				}

@@ -410,3 +410,26 @@ func TestOrder_NobodyWaitsInACircle(t *testing.T) {
 		}
 	})
 }
+
+// A yes in the last second before silence would have meant a no.
+func TestOrder_AnAnswerAndItsLapse(t *testing.T) {
+	eachParish(t, "", func(p *parish) {
+		p.do(p.enrol(p.list, ada, nil))
+		id, asked := p.person(ada).ID, p.db.Now()
+		p.do(func(ctx context.Context, tx *database.Tx) error {
+			_, err := tx.Exec(ctx, `INSERT INTO invitations (list_id, subscriber_id, kind, state, lapse, created_at, asked_at) VALUES (?, ?, 'reconfirm', 'asked', 'unsubscribe', ?, ?)`,
+				p.list, id, asked.UnixMilli(), asked.UnixMilli())
+			return err
+		})
+		p.clock.move(subscribers.PendingFor - time.Second)
+		var became string
+		one, two := databasetest.Overlap(p.T, p.db, p.yes(ada, asked, &became), func() error {
+			p.clock.move(2 * time.Second)
+			return p.greeter.Lapse(context.WithoutCancel(t.Context()), p.db.Write)
+		})
+		if err := errors.Join(one, two); err != nil || p.status(ada) != "confirmed" {
+			p.Errorf("%s, and it became %s; %v", became, p.status(ada), err)
+		}
+		p.agree(ada)
+	})
+}
