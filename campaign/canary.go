@@ -72,20 +72,7 @@ func (c Campaign) noCanary() bool {
 	return c.CanaryPercent <= 0 || c.Planned && (c.Recipients < c.CanaryLeast || c.Recipients == 0)
 }
 
-// canaries moves the canaries of all campaigns on.
-func (s *Scheduler) canaries(ctx context.Context) error {
-	running, err := s.sound(ctx, Sending, Sending)
-	if err != nil {
-		return err
-	}
-	for _, c := range running {
-		if err := s.trouble(ctx, c.ID, s.watchCanary(ctx, c)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
+// watchCanary moves a campaign's canary on.
 func (s *Scheduler) watchCanary(ctx context.Context, c Campaign) error {
 	switch {
 	case c.canary == canaryUndecided && c.noCanary():

@@ -240,7 +240,7 @@ func (s *Scheduler) Tick(ctx context.Context, slow bool) (busy bool, err error) 
 	}
 	sending := running[:0:0]
 	for _, c := range running {
-		if err := s.advance(ctx, c); err != nil {
+		if err := s.advance(ctx, c, slow); err != nil {
 			if err := s.trouble(ctx, c.ID, err); err != nil {
 				return false, err
 			}
@@ -256,12 +256,16 @@ func (s *Scheduler) Tick(ctx context.Context, slow bool) (busy bool, err error) 
 	return busy, err
 }
 
-// advance plans some of a campaign, and wakes whose time has come.
-func (s *Scheduler) advance(ctx context.Context, c Campaign) error {
+// advance plans some of a campaign, wakes whose time has come, and moves its
+// canary on: each second where people have hours of their own, which are counted.
+func (s *Scheduler) advance(ctx context.Context, c Campaign, slow bool) error {
 	if err := s.planSome(ctx, c); err != nil {
 		return err
 	}
-	return s.wake(ctx, c)
+	if err := s.wake(ctx, c); err != nil || c.Status != Sending || !slow && !c.Calendar.Always() {
+		return err
+	}
+	return s.watchCanary(ctx, c)
 }
 
 // chores are what a second's delay does not hurt. One that fails keeps the
@@ -274,7 +278,6 @@ func (s *Scheduler) chores(ctx context.Context) error {
 		{"recover", s.recover},
 		{"start", s.start},
 		{"brake", s.brake},
-		{"canaries", s.canaries},
 		{"finish", s.finish},
 		{"reopen", s.reopen},
 		{"cancelled", s.cancelled},
