@@ -29,10 +29,10 @@ type (
 
 // How much goes in one transaction, and how long the senders then have the
 // database for themselves, as a multiple of what that took: what goes costs
-// them less than three in a hundred.
+// them about one in a hundred.
 const (
 	retainPage  = 500
-	retainPause = 40
+	retainPause = 100
 )
 
 // Retain removes what was kept long enough, in pages with pauses, and says how
