@@ -8,6 +8,7 @@ import (
 
 	"facteur/campaign"
 	"facteur/internal/database"
+	"facteur/sending"
 	"facteur/throttle"
 	"facteur/unsubscribe"
 )
@@ -66,6 +67,10 @@ func disturbances() []disturbance {
 			truth:   hourlyTruth,
 		},
 		{
+			name: "warm-up", is: "a warm-up of 8, 16, 24, 40 a day switched on for its domain", answer: "never more than its cap begin on a date; everybody gets it, once",
+			atMost: "by the day's cap", disturb: warmUp, step: 24 * time.Hour, truth: dailyTruth,
+		},
+		{
 			name: "relay rests", is: "its relay gone, and back 16 hours later", answer: "everybody gets it; twice at most who was under way when it went, and each of these is counted as doubted",
 			disturb: func(_ *play, c *cell) { c.box.Suspend() }, holds: overnight,
 			lift: func(p *play, c *cell) {
@@ -112,6 +117,18 @@ func liftOnce(p *play, c *cell) {
 }
 
 const hourly = 3
+
+func warmUp(p *play, c *cell) {
+	p.write(func(ctx context.Context, tx *database.Tx) error {
+		d, err := p.senders.With(tx).DomainByName(ctx, c.domain)
+		if err != nil {
+			return err
+		}
+		d.Warmup, d.Ramp, d.Timezone = sending.OwnWarmup, "[8, 16, 24, 40]", "UTC"
+		_, err = p.senders.SetWarmup(ctx, tx, d)
+		return err
+	})
+}
 
 // everyThird lets every third person do something.
 func everyThird(do func(p *play, c *cell, r *recipient)) func(p *play, c *cell) {

@@ -50,6 +50,11 @@ func kinds() []kind {
 			size: 60, canary: campaign.Canary{Percent: 50, Wait: 10 * time.Minute}, truth: canaryTruth,
 		},
 		{
+			name: "timed canary", is: "both: half of it a canary, at nine o'clock where each lives", holds: "what holds for the two",
+			size: 60, person: scattered, early: true, canary: campaign.Canary{Percent: 50, Wait: 10 * time.Minute},
+			campaign: nineOClock, hours: fromNine, truth: canaryTruth,
+		},
+		{
 			name: "lists", is: "to three lists, with people on several of them", holds: "one mail for each person, by the lists on which they still are",
 			size: 45, person: func(i int, r *recipient) { r.lists = [][]int{{0}, {1}, {0, 1}, {0, 1, 2}, {2}}[i%5] },
 		},

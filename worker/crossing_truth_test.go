@@ -14,6 +14,7 @@ import (
 	"facteur/campaign"
 	"facteur/internal/database"
 	"facteur/sending/sandbox"
+	"facteur/throttle"
 )
 
 // finding is a cell at its end: what the books say, and what arrived.
@@ -113,6 +114,36 @@ func hourlyTruth(f *finding) {
 	for i := hourly; i < len(at); i++ {
 		if apart := at[i] - at[i-hourly]; apart < time.Hour.Milliseconds() {
 			f.Errorf("%d began within %s of an hour", hourly+1, time.Duration(apart)*time.Millisecond)
+		}
+	}
+}
+
+// dailyTruth: no date has more than its cap of those that began once there was one.
+func dailyTruth(f *finding) {
+	caps := map[int64]int64{}
+	lanes, err := f.pace.LanesOf(context.Background(), f.domain)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for id := range lanes {
+		days, err := f.pace.History(context.Background(), id, 0)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, d := range days {
+			caps[d.Date] = d.Cap
+			if d.Used > d.Cap {
+				f.Errorf("%s: %d begun, cap %d", throttle.DayTime(d.Date).Format(time.DateOnly), d.Used, d.Cap)
+			}
+		}
+	}
+	begun := map[int64]int64{}
+	for _, at := range f.begins(f.at) {
+		begun[throttle.Day(database.Time(at))]++
+	}
+	for date, n := range begun {
+		if n > caps[date] {
+			f.Errorf("%s: %d began, cap %d", throttle.DayTime(date).Format(time.DateOnly), n, caps[date])
 		}
 	}
 }
