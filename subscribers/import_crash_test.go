@@ -25,20 +25,36 @@ func another(t *testing.T, engine database.Engine) *database.DB {
 
 func migrated(t *testing.T, dsn string) *database.DB {
 	t.Helper()
-	db := reopen(t, dsn)
+	db := open(t, dsn)
 	if err := migrations.Up(context.Background(), db); err != nil {
 		t.Fatal(err)
 	}
-	return db
+	return join(t, db)
 }
 
 func reopen(t *testing.T, dsn string) *database.DB {
+	t.Helper()
+	return join(t, open(t, dsn))
+}
+
+func open(t *testing.T, dsn string) *database.DB {
 	t.Helper()
 	db, err := database.Open(context.Background(), dsn, database.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// join lets a process give out ids beside others of the same database.
+func join(t *testing.T, db *database.DB) *database.DB {
+	t.Helper()
+	process, err := database.Join(context.Background(), db, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = process.Leave(context.Background()) })
 	return db
 }
 
