@@ -30,7 +30,7 @@ func BenchmarkImporter_KnownPeople(b *testing.B) {
 func benchmarkImport(b *testing.B, dsn string, stride int, known bool) {
 	const people = 100_000
 	ctx := context.Background()
-	db, err := database.Open(ctx, dsn, database.Options{})
+	db, err := database.Open(ctx, dsn, database.Options{Alone: true})
 	if err != nil {
 		b.Fatal(err)
 	}
