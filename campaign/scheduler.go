@@ -60,12 +60,7 @@ func NewScheduler(store *Store, process *database.Process, queue Queue, patience
 func (s *Scheduler) Watched(w *database.Watch) { s.watch = w }
 
 // sure is the time, or less while the clock may have been put forward.
-func (s *Scheduler) sure() time.Time {
-	if s.watch == nil {
-		return s.store.db.Now()
-	}
-	return s.watch.Sure()
-}
+func (s *Scheduler) sure() time.Time { return s.watch.Sure(s.store.db.Now()) }
 
 // Mishaps lets the process's log note this scheduler's panics; before [Scheduler.Run].
 func (s *Scheduler) Mishaps(l *panics.Log) { s.mishaps = l }

@@ -90,8 +90,9 @@ func (r *Recorder) letterGate(ctx context.Context, tx *database.Tx, mails []*let
 	var refused []sending.LetterAttempt
 	var reasons []string
 	var missed []subscribers.Asking
+	now := r.patience.Watch.Sure(r.db.Now()) // a clock that jumps ends no letter
 	for i, m := range mails {
-		reason := refusal(m.letter, standings[i], r.db.Now())
+		reason := refusal(m.letter, standings[i], now)
 		if pass[i], m.skipped = reason == "", reason != ""; pass[i] {
 			continue
 		}

@@ -90,10 +90,12 @@ func (w *Watch) Steady() error {
 	return nil
 }
 
-// Sure is the time, or less: what the clock would say had it not been put
+// Sure is the time now, or less: what the clock would say had it not been put
 // forward. What was set for a date begins by it, and not by a jump.
-func (w *Watch) Sure() time.Time {
-	now := w.db.Now()
+func (w *Watch) Sure(now time.Time) time.Time {
+	if w == nil {
+		return now
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if sure := Time(w.sure.then(w.db.Since())); sure.Before(now) {

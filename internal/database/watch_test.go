@@ -157,7 +157,7 @@ func TestWatch_WhatIsSureDoesNotJump(t *testing.T) {
 	start, from := c.wall, c.even
 	sure := func(want time.Duration) {
 		t.Helper()
-		if got := w.Sure().Sub(start); (got - want).Abs() > time.Millisecond {
+		if got := w.Sure(db.Now()).Sub(start); (got - want).Abs() > time.Millisecond {
 			t.Fatalf("sure are %s after the start, want %s", got, want)
 		}
 	}
