@@ -12,16 +12,18 @@ import (
 // hours of a day that is longer where they live.
 const longestHold = 8 * 24 * time.Hour
 
-// letterWait is for how long a letter is given back at most: to the end of a
-// day of warm-up, which has 25 hours when clocks are put back.
-const letterWait = 25 * time.Hour
+// longestWait bounds how long a mail without a calendar waits: for its next
+// try, for a relay or a lane that rests. Who is let go too early waits again.
+func (s *Scheduler) longestWait() time.Duration {
+	return max(s.patience.Most, s.patience.FinalDot, time.Hour)
+}
 
 // Forgive lets go what waits for a time that no wait reaches: a clock that was
 // ahead has written it. It is a duty of the leader, done every minute.
 func (s *Scheduler) Forgive(ctx context.Context, write Fenced) error {
 	trusted := s.watch.Steady() == nil
 	err := write(ctx, func(tx *database.Tx) error {
-		if err := s.store.senders.Forgive(ctx, tx, max(s.patience.Most, letterWait)); err != nil {
+		if err := s.store.senders.Forgive(ctx, tx, s.longestWait(), trusted); err != nil {
 			return err
 		}
 		if err := s.store.pace.Forgive(ctx, tx, trusted); err != nil {
@@ -68,7 +70,7 @@ func (s *Scheduler) forgiveWaits(ctx context.Context, write Fenced, c Campaign, 
 	if err != nil {
 		return err
 	}
-	longest := max(s.patience.Most, s.patience.FinalDot, time.Hour)
+	longest := s.longestWait()
 	if !s.store.Hours(c, version.Calendar).Always() {
 		longest = longestHold
 	}

@@ -121,6 +121,35 @@ func TestForgive_WaitsThatNoWaitReachesAreOver(t *testing.T) {
 	})
 }
 
+func TestForgive_LettersWaitNoLongerThanTheyCan(t *testing.T) {
+	eachStepped(t, func(s *stepped) {
+		waits := func(status string, until time.Duration) int64 {
+			id := s.db.NewID()
+			s.write(func(tx *database.Tx) error {
+				s.must(s.senders.WriteLetter(s.Context(), tx, sending.Letter{ID: id, Kind: sending.AccessLetter, SenderID: s.sender, Email: "ada@example.org", Message: "m"}))
+				s.exec(tx, `UPDATE letters SET status = ?, not_before = ? WHERE id = ?`, status, s.wall.Add(until).UnixMilli(), id)
+				return nil
+			})
+			return id
+		}
+		// Put off by a clock that was a day ahead, for its next try; and one of now.
+		deferred, patient, doubt := waits("deferred", 24*time.Hour), waits("deferred", 4*time.Hour), waits("uncertain", 24*time.Hour)
+		due := func(id int64) bool {
+			return s.count(`SELECT COUNT(*) FROM letters WHERE id = ? AND not_before <= ?`, id, s.wall.UnixMilli()) == 1
+		}
+		s.doubt()
+		s.forgive()
+		if !due(deferred) || due(patient) || due(doubt) {
+			s.Errorf("a day ahead is due: %v; within its patience: %v; in doubt: %v", due(deferred), due(patient), due(doubt))
+		}
+		s.trust()
+		s.forgive()
+		if !due(doubt) {
+			s.Error("a letter in doubt waits for a day, with a clock that is trusted")
+		}
+	})
+}
+
 func TestForgive_CountsOfTheFutureCountAsOfNowOnceTheClockIsTrusted(t *testing.T) {
 	eachStepped(t, func(s *stepped) {
 		ctx := s.Context()
