@@ -100,8 +100,6 @@ func (d *desk) write(change func(tx *database.Tx) error) {
 
 func (d *desk) now() time.Time { return d.db.Now() }
 
-func (d *desk) to(t time.Time) { d.clock.Store(t.UnixMilli()) }
-
 func (d *desk) advance(by time.Duration) { d.clock.Add(by.Milliseconds()) }
 
 // list makes a list of n confirmed people in a time zone.
@@ -167,17 +165,6 @@ func (d *desk) tick() {
 	d.Helper()
 	_, err := d.scheduler.Tick(d.ctx, true)
 	d.must(err)
-}
-
-// round is a tick, and the work of a worker that has time for all of it.
-func (d *desk) round() {
-	d.Helper()
-	d.tick()
-	ids := d.queue.ids
-	d.queue.ids = nil
-	for _, id := range ids {
-		d.work(id)
-	}
 }
 
 // rounds are rounds until nothing is released any more.
@@ -324,11 +311,4 @@ func (d *desk) campaign(id int64) Campaign {
 	c, err := d.store.Campaign(d.ctx, id)
 	d.must(err)
 	return c
-}
-
-func (d *desk) rows(id int64) []Delivery {
-	d.Helper()
-	all, err := d.store.Deliveries(d.ctx, id, "", false, 0, 1_000_000)
-	d.must(err)
-	return all
 }

@@ -144,9 +144,8 @@ type world struct {
 
 	// What orders have committed.
 	paused, cancelled, stopped, braked bool
-	limit                              int64 // an hour; 0: none
-	limited                            time.Time
-	begins                             []time.Time // since then
+	limit                              int64       // an hour; 0: none
+	begins                             []time.Time // since the limit was set
 }
 
 // person is somebody of the world, with all that was sent to them.

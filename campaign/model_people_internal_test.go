@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"facteur/internal/database"
-	"facteur/sending/smtp"
 	"facteur/throttle"
 )
 
@@ -124,14 +123,4 @@ func (w *world) relane() *act {
 			return err
 		})
 	}}
-}
-
-// answered tells whether one of a person's attempts has an answer with the code.
-func (p *person) answered(code int) bool {
-	for _, a := range p.attempts {
-		if a.answer.Stage == smtp.Body && a.answer.Code == code {
-			return true
-		}
-	}
-	return false
 }

@@ -56,7 +56,7 @@ func (p *pair) follow() {
 	if err != nil {
 		p.Fatal(err)
 	}
-	if err := p.two.SlaveOf(p.Context(), host, port).Err(); err != nil {
+	if err := p.two.ReplicaOf(p.Context(), host, port).Err(); err != nil {
 		p.Fatal(err)
 	}
 	if err := p.one.Set(p.Context(), "mark", "here", 0).Err(); err != nil {
@@ -74,7 +74,7 @@ func (p *pair) follow() {
 // part makes the second a primary of its own, with what it has by now.
 func (p *pair) part() {
 	p.Helper()
-	if err := p.two.SlaveOf(p.Context(), "NO", "ONE").Err(); err != nil {
+	if err := p.two.ReplicaOf(p.Context(), "NO", "ONE").Err(); err != nil {
 		p.Fatal(err)
 	}
 }

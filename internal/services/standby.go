@@ -44,7 +44,7 @@ func (r *Redis) Do(ctx context.Context, args ...any) error {
 func (r *Redis) Follow(ctx context.Context, leader *Redis) error {
 	client := r.client()
 	defer client.Close()
-	if err := client.SlaveOf(ctx, "127.0.0.1", fmt.Sprint(leader.server.port)).Err(); err != nil {
+	if err := client.ReplicaOf(ctx, "127.0.0.1", fmt.Sprint(leader.server.port)).Err(); err != nil {
 		return err
 	}
 	return follows(ctx, client)
