@@ -23,7 +23,6 @@ type Batch struct {
 	Date       int64   // the day of a warm-up's cap in which its members are reserved; 0: none
 	From       int64   // that day begins, Unix milliseconds
 	Until      int64   // and ends: what has not begun by then is not sent from this batch
-	Released   int64   // by the clock of the scheduler that cut it, Unix milliseconds
 }
 
 type batchRow struct {
@@ -37,13 +36,12 @@ type batchRow struct {
 	Date       int64  `db:"date"`
 	From       int64  `db:"from_at"`
 	Until      int64  `db:"until_at"`
-	Released   int64  `db:"released_at"`
 }
 
-const batchColumns = `id, campaign_id, lane, size, members, session, execution, date, from_at, until_at, released_at`
+const batchColumns = `id, campaign_id, lane, size, members, session, execution, date, from_at, until_at`
 
 func (r batchRow) batch() (Batch, error) {
-	b := Batch{ID: r.ID, CampaignID: r.CampaignID, Lane: r.Lane, Session: r.Session, Execution: r.Execution, Date: r.Date, From: r.From, Until: r.Until, Released: r.Released}
+	b := Batch{ID: r.ID, CampaignID: r.CampaignID, Lane: r.Lane, Session: r.Session, Execution: r.Execution, Date: r.Date, From: r.From, Until: r.Until}
 	if err := json.Unmarshal([]byte(r.Members), &b.Members); err != nil {
 		return b, fmt.Errorf("batch %d: members: %w", r.ID, err)
 	}
@@ -151,7 +149,7 @@ func (s *Store) clear(ctx context.Context, tx *database.Tx, b Batch, notBefore i
 		}
 	}
 	wait := waitBatch
-	if notBefore > 0 { // by the clock of the scheduler, which may be behind ours
+	if notBefore > s.db.Now().UnixMilli() {
 		wait = waitTime
 	}
 	return begun, tx.Each(ctx, `UPDATE deliveries SET wait = ?, not_before = ?, batch_id = 0 WHERE campaign_id = ? AND subscriber_id = ? AND batch_id = ? AND status = 'queued' AND wait = 0`,

@@ -236,7 +236,7 @@ func (b *batch) postpone(ctx context.Context, list []*delivery) ([]*delivery, er
 	kept := list[:0]
 	for _, d := range list {
 		if next := b.hours.Next(now, d.person.Timezone); next.After(now) {
-			people, until = append(people, d.row.SubscriberID), append(until, b.theirs(next.UnixMilli()))
+			people, until = append(people, d.row.SubscriberID), append(until, next.UnixMilli())
 		} else {
 			kept = append(kept, d)
 		}
@@ -294,32 +294,7 @@ func (b *batch) feed(todo []*delivery) (notBefore int64) {
 	}
 	b.keep(todo)
 	b.await()
-	if notBefore == 0 {
-		notBefore = b.halt()
-	}
 	return notBefore
-}
-
-// halt is when what is given back may go, where a time stands against it now
-// (Unix milliseconds; 0: none does).
-func (b *batch) halt() int64 {
-	now := b.worker.db.Now()
-	switch _, suspended, _ := b.worker.pacing.Load().slowed[b.Lane].At(now); {
-	case !suspended.IsZero():
-		return suspended.UnixMilli()
-	case b.Date != 0 && now.UnixMilli() < b.From:
-		return b.From
-	case b.Date != 0 && now.UnixMilli() >= b.Until:
-		return b.Until
-	}
-	return 0
-}
-
-// theirs is a time of ours (Unix milliseconds) as the clock of the scheduler
-// will show it. While that is ahead, a time that has not come here has come
-// there: the batch would be cut and given back again without a pause.
-func (b *batch) theirs(at int64) int64 {
-	return at + max(0, b.Released-b.worker.db.Now().UnixMilli())
 }
 
 // rest is those that come back when all have been handed over; the next batch
@@ -494,9 +469,6 @@ func (b *batch) leftover() []int64 {
 // finish gives the rest back; while the database is away it goes on trying,
 // as long as the process may hold the batch at all.
 func (b *batch) finish(notBefore int64) {
-	if notBefore > 0 {
-		notBefore = b.theirs(notBefore)
-	}
 	w := b.worker
 	for {
 		err := b.close(w.closing, notBefore)
