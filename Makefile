@@ -10,7 +10,7 @@ FLAGS ?=
 # to a server says nothing.
 COUNT ?= 1
 # Patience with one package's tests.
-TIMEOUT ?= 15m
+TIMEOUT ?= 20m
 # How long each fuzz target runs.
 FUZZTIME ?= 1m
 # How many people make month mails.
