@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -40,19 +41,35 @@ func refusal(l sending.Letter, s subscribers.Standing, now time.Time) string {
 			return no.Reason
 		}
 	}
-	age := now.Sub(time.UnixMilli(l.CreatedAt))
+	if l.SubscriberID != 0 && now.Sub(time.UnixMilli(l.CreatedAt)) > subscribers.PendingFor {
+		return "expired" // nobody waits for it any more
+	}
 	switch l.Kind {
-	case sending.AccessLetter, sending.AlreadyLetter:
-		if age > unsubscribe.AccessFor {
-			return "expired" // its link is dead, and can only disappoint
-		}
 	case sending.ConfirmationLetter, sending.InvitationLetter:
-		if age > subscribers.PendingFor {
-			return "expired"
-		}
 		if l.ListID != 0 && !s.Invited && (l.Kind == sending.InvitationLetter || s.Status == subscribers.Confirmed && len(s.Noes) == 0) {
 			return answered
 		}
 	}
 	return ""
+}
+
+// linksFor is how long the link in a letter is taken for good: as long again
+// is left to whoever reads it.
+const linksFor = unsubscribe.AccessFor / 2
+
+// relink makes the link of a letter good that has waited for long, or that a
+// clock wrote which was wrong.
+func (m *letterMail) relink(ctx context.Context) error {
+	l := m.letter
+	if l.Kind != sending.AccessLetter && l.Kind != sending.AlreadyLetter || l.SubscriberID == 0 {
+		return nil
+	}
+	if age := m.worker.db.Now().Sub(time.UnixMilli(l.CreatedAt)); 0 <= age && age < linksFor {
+		return nil
+	}
+	message, err := m.worker.scribe.Relink(ctx, m.worker.people, l)
+	if err == nil {
+		m.letter.Message = message
+	}
+	return err
 }

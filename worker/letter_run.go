@@ -146,6 +146,10 @@ func (w *Worker) handOver(m *letterMail) (again int64, handed bool, err error) {
 	m.release = release
 	wait, cancel := context.WithTimeout(w.draining, connectionPatience)
 	defer cancel()
+	if err := m.relink(ctx); err != nil {
+		m.free()
+		return trouble, false, err
+	}
 	if err := m.line.pool.Send(wait, m, m.letter.Urgent()); err != nil {
 		m.free()
 		return 0, false, nil // the relay is busy or rests, or this process ends

@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"mime/quotedprintable"
 	"net"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,6 +20,7 @@ import (
 	"facteur/sending/sandbox"
 	"facteur/sending/smtp"
 	"facteur/throttle"
+	"facteur/unsubscribe"
 )
 
 // letter writes a one-off mail by a sender; it fills in what is not given.
@@ -296,4 +300,58 @@ func (e *engine) arrived(s *sandbox.Server, prefix string, want int) {
 	if n := count(); n != want {
 		e.t.Fatalf("%d of %s arrived, want %d", n, prefix, want)
 	}
+}
+
+// A link to somebody's choices is good for an hour. A letter that has waited
+// for longer, or that a wrong clock wrote, comes with a fresh one.
+func TestLetters_ComeWithALinkThatIsGood(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, db *database.DB) {
+		e, s := start(t, db), box(t, sandbox.Options{Keep: 10})
+		sender := e.sender(s, 2)
+		list := e.list("all", "late@example.org", "early@example.org", "known@example.org")
+		letters := map[string]sending.Letter{
+			"late@example.org":  {Kind: sending.AccessLetter, CreatedAt: -2 * time.Hour.Milliseconds()},
+			"early@example.org": {Kind: sending.AccessLetter, CreatedAt: 48 * time.Hour.Milliseconds()},
+			"known@example.org": {Kind: sending.AlreadyLetter, CreatedAt: -72 * time.Hour.Milliseconds(), ListID: list},
+		}
+		ids, people := map[string]int64{}, map[string]int64{}
+		for email := range letters {
+			people[email] = e.person(email)
+		}
+		e.write(func(ctx context.Context, tx *database.Tx) error {
+			for email, l := range letters {
+				l.ID, l.SubscriberID, l.SenderID, l.Email, l.Message = e.db.NewID(), people[email], sender, email, "Subject: old\r\n\r\nOld.\r\n"
+				if err := e.senders.WriteLetter(ctx, tx, l); err != nil {
+					return err
+				}
+				if _, err := tx.Exec(ctx, `UPDATE letters SET created_at = created_at + ? WHERE id = ?`, l.CreatedAt, l.ID); err != nil {
+					return err
+				}
+				ids[email] = l.ID
+			}
+			return nil
+		})
+		e.scheduler.Nudge()
+		for _, id := range ids {
+			e.became(id, status("sent"))
+		}
+		arrived := s.Messages()
+		if len(arrived) != len(letters) {
+			t.Fatalf("%d mails, want %d", len(arrived), len(letters))
+		}
+		for _, m := range arrived {
+			email := m.To[0]
+			text, err := io.ReadAll(quotedprintable.NewReader(bytes.NewReader(m.Raw)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			token := regexp.MustCompile(`/p/([\w-]+)`).FindStringSubmatch(string(text))
+			if token == nil {
+				t.Fatalf("%s: no link in\n%s", email, text)
+			}
+			if who, err := unsubscribe.ParseAccessToken(e.keys, token[1], e.db.Now()); err != nil || who != people[email] {
+				t.Errorf("%s: the link's token %q: %v", email, token[1], err)
+			}
+		}
+	})
 }

@@ -75,12 +75,43 @@ func (s *Scribe) Invite(ctx context.Context, tx *database.Tx, l subscribers.List
 
 // Already implements [subscribers.Confirmer].
 func (s *Scribe) Already(ctx context.Context, tx *database.Tx, l subscribers.List, p subscribers.Subscriber) error {
-	return s.write(ctx, tx, "already", sending.AlreadyLetter, l, p, "/p/"+unsubscribe.AccessToken(s.keys, p.ID, s.db.Now()))
+	return s.write(ctx, tx, "already", sending.AlreadyLetter, l, p, s.access(p))
 }
 
 // Access sends a person a fresh link to their choices and their data.
 func (s *Scribe) Access(ctx context.Context, tx *database.Tx, p subscribers.Subscriber) error {
-	return s.write(ctx, tx, "access", sending.AccessLetter, subscribers.List{}, p, "/p/"+unsubscribe.AccessToken(s.keys, p.ID, s.db.Now()))
+	return s.write(ctx, tx, "access", sending.AccessLetter, subscribers.List{}, p, s.access(p))
+}
+
+// Relink composes a letter anew whose link would be dead when it comes, or
+// soon after: it has waited for its relay, or was asked for by a clock that
+// was wrong. Its Message-ID stays.
+func (s *Scribe) Relink(ctx context.Context, people *subscribers.Store, l sending.Letter) (message string, err error) {
+	p, err := people.Subscriber(ctx, l.SubscriberID)
+	if err != nil {
+		return "", err
+	}
+	what, list := "access", subscribers.List{}
+	if l.Kind == sending.AlreadyLetter {
+		what = "already"
+		if list, err = people.List(ctx, l.ListID); err != nil {
+			return "", err
+		}
+	}
+	sender, err := s.senders.Sender(ctx, l.SenderID)
+	if err != nil {
+		return "", err
+	}
+	source, values, err := s.template(what, list, p, s.publicURL+s.access(p))
+	if err != nil {
+		return "", fmt.Errorf("compose a letter: %w", err)
+	}
+	return s.compose(l, sender, source, content.Recipient{Locale: p.Locale, Attributes: values})
+}
+
+// access is the path of a fresh link to a person's choices and data.
+func (s *Scribe) access(p subscribers.Subscriber) string {
+	return "/p/" + unsubscribe.AccessToken(s.keys, p.ID, s.db.Now())
 }
 
 // Ready implements [subscribers.Confirmer]; tx may be nil.
@@ -131,18 +162,25 @@ const autoSubmitted = "Auto-Submitted: auto-generated\r\n"
 // It fills in the letter and the recipient.
 func (s *Scribe) post(ctx context.Context, tx *database.Tx, l sending.Letter, sender sending.Sender, to address.Address, source content.Source, r content.Recipient) error {
 	l.ID, l.SenderID, l.Email = s.db.NewID(), sender.ID, to.Wire()
+	var err error
+	if l.Message, err = s.compose(l, sender, source, r); err != nil {
+		return err
+	}
+	return s.senders.WriteLetter(ctx, tx, l)
+}
+
+func (s *Scribe) compose(l sending.Letter, sender sending.Sender, source content.Source, r content.Recipient) (message string, err error) {
 	m, err := content.Compile(source, campaign.Frame(sender, fmt.Sprintf("=_letter_%d", l.ID)))
 	if err != nil {
-		return fmt.Errorf("compose a letter (%s): %w", l.Kind, err)
+		return "", fmt.Errorf("compose a letter (%s): %w", l.Kind, err)
 	}
 	r.Email, r.Date, r.Headers = l.Email, s.db.Now(), []byte(autoSubmitted)
 	r.MessageID = unsubscribe.Reference{SubscriberID: l.ID}.MessageID(s.keys, sender.Domain)
-	message, err := m.Append(nil, &r)
+	text, err := m.Append(nil, &r)
 	if err != nil {
-		return fmt.Errorf("compose a letter (%s): %w", l.Kind, err)
+		return "", fmt.Errorf("compose a letter (%s): %w", l.Kind, err)
 	}
-	l.Message = string(message)
-	return s.senders.WriteLetter(ctx, tx, l)
+	return string(text), nil
 }
 
 // template is a letter's words in the person's language, and their values.

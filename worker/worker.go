@@ -68,6 +68,7 @@ type Worker struct {
 	signers    *sending.Signers
 	pace       *throttle.Store
 	composer   *Composer
+	scribe     *Scribe // of letters that must be written anew
 	noes       *subscribers.Noes
 	limiter    *throttle.Limiter
 	leases     *throttle.Leases
@@ -100,7 +101,8 @@ type Worker struct {
 func New(o Options) *Worker {
 	w := &Worker{
 		db: o.DB, process: o.Process, campaigns: o.Campaigns, people: o.People, senders: o.Senders, signers: o.Composer.signers, pace: o.Pace, composer: o.Composer,
-		noes: o.Noes, limiter: throttle.NewLimiter(o.Redis, o.DB.Since), leases: throttle.NewLeases(o.Redis, strconv.FormatInt(o.Process.Session(), 10), o.DB.Since),
+		scribe: NewScribe(o.DB, o.Composer.keys, o.Senders, o.Composer.publicURL),
+		noes:   o.Noes, limiter: throttle.NewLimiter(o.Redis, o.DB.Since), leases: throttle.NewLeases(o.Redis, strconv.FormatInt(o.Process.Session(), 10), o.DB.Since),
 		log: o.Log, onFinished: o.OnFinished, drainTime: cmp.Or(o.Drain, dialogueTime), polled: make(chan struct{}), leased: make(chan struct{}),
 	}
 	if w.mishaps = o.Panics; w.mishaps == nil {
