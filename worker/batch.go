@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,6 +45,7 @@ type batch struct {
 	refused atomic.Bool     // some begin, for a reason that the others share
 	asked   atomic.Int64    // when its people were last asked about, Unix nanoseconds
 	places  []chan struct{} // that it holds of its line's
+	early   bool            // by our clock it is not time for it; the scheduler's says that it is
 }
 
 // runBatch executes a batch to its end. It never fails the task: what cannot
@@ -73,6 +75,9 @@ func (w *Worker) runBatch(ctx context.Context, t *asynq.Task) error {
 			pause = time.Second // the third pauses the campaign
 		}
 		notBefore = w.db.Now().Add(pause).UnixMilli()
+	}
+	if b.early || notBefore > 0 {
+		b.pause(time.UnixMilli(notBefore))
 	}
 	b.finish(notBefore)
 	return nil
@@ -233,9 +238,11 @@ func (b *batch) postpone(ctx context.Context, list []*delivery) ([]*delivery, er
 	}
 	now := b.worker.db.Now()
 	var people, until []int64
+	first := int64(math.MaxInt64)
 	kept := list[:0]
 	for _, d := range list {
 		if next := b.hours.Next(now, d.person.Timezone); next.After(now) {
+			first = min(first, next.UnixMilli())
 			people, until = append(people, d.row.SubscriberID), append(until, next.UnixMilli())
 		} else {
 			kept = append(kept, d)
@@ -244,6 +251,7 @@ func (b *batch) postpone(ctx context.Context, list []*delivery) ([]*delivery, er
 	if len(people) == 0 {
 		return kept, nil
 	}
+	b.pause(time.UnixMilli(first))
 	return kept, b.worker.campaigns.Postpone(ctx, b.Batch, people, until)
 }
 
@@ -294,6 +302,7 @@ func (b *batch) feed(todo []*delivery) (notBefore int64) {
 	}
 	b.keep(todo)
 	b.await()
+	b.early = !b.today() || b.suspended()
 	return notBefore
 }
 
@@ -349,12 +358,6 @@ func (b *batch) goOn() bool {
 	w := b.worker
 	return b.ctx.Err() == nil && w.process.Alive() && !b.refused.Load() && b.Execution > w.recorder.refusals.lost.Load() &&
 		w.recorder.failing.Load() == 0 && !w.halted(b.CampaignID) && !b.held() && !b.spent() && b.today()
-}
-
-// today tells whether it still is the day of whose cap its members are reserved.
-func (b *batch) today() bool {
-	now := b.worker.db.Now().UnixMilli()
-	return b.Date == 0 || b.From <= now && now < b.Until
 }
 
 func (b *batch) sleep(until time.Duration) {

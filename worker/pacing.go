@@ -85,11 +85,7 @@ func (w *Worker) limits() throttle.Limits { return w.pacing.Load().limits }
 // suspended its lane, as last read.
 func (b *batch) held() bool {
 	p := b.worker.pacing.Load()
-	if p.brakes.Held(b.lane) != "" {
-		return true
-	}
-	_, suspended, _ := p.slowed[b.Lane].At(b.worker.db.Now())
-	return !suspended.IsZero()
+	return p.brakes.Held(b.lane) != "" || b.suspended()
 }
 
 // passage names the scopes whose limits a batch's messages pass.
