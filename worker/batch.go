@@ -43,7 +43,7 @@ type batch struct {
 	changed chan struct{}
 	unsure  atomic.Bool     // some answer could not be written
 	refused atomic.Bool     // some begin, for a reason that the others share
-	asked   atomic.Int64    // when its people were last asked about, Unix nanoseconds
+	asked   atomic.Int64    // when those who are to come were last asked about, Unix nanoseconds
 	places  []chan struct{} // that it holds of its line's
 	early   bool            // by our clock it is not time for it; the scheduler's says that it is
 }
@@ -214,7 +214,7 @@ func (b *batch) meet(ctx context.Context, rows []campaign.Delivery) ([]*delivery
 		}
 		d := &all[n]
 		list = append(list, d)
-		*d = delivery{batch: b, row: r, person: people[i], at: now}
+		*d = delivery{batch: b, row: r, person: people[i], at: now, asked: b.asked.Load()}
 		if n > 0 && rows[n-1].Lists == r.Lists && all[n-1].lists != nil {
 			d.lists = all[n-1].lists
 		} else {

@@ -24,6 +24,7 @@ type delivery struct {
 	at     time.Time // the Date of every attempt
 	tries  int       // connections lost before its body
 	ended  bool      // settled or skipped: nothing to return
+	asked  int64     // when the gate was last asked about this person, Unix nanoseconds
 
 	release func() // of the places it takes among limited connections; nil: none
 
@@ -58,7 +59,7 @@ func (d *delivery) Ready() bool {
 		d.batch.give(d) // their quiet hours have begun: the next batch lets them wait
 		return false
 	}
-	if (w.noes.Has(d.row.SubscriberID) || d.batch.suspicious()) && w.recorder.left(d) {
+	if (w.noes.Has(d.row.SubscriberID) || w.recorder.refusals.people.Load() > d.asked) && w.recorder.left(d) {
 		d.batch.end(d)
 		return false
 	}

@@ -43,6 +43,7 @@ type Recorder struct {
 	refusals  refusals
 	failing   atomic.Int64    // since when the database takes nothing, Unix milliseconds; 0: it does
 	limit     time.Duration   // of a commit
+	known     *terms          // as last read; nil: not known
 	aside     []*turn         // that could not be written, for a reason nobody knows
 	lasting   context.Context // ends: the process must end, whatever is not written
 	abandon   context.CancelFunc
@@ -334,20 +335,21 @@ func (r *Recorder) begin(ctx context.Context, tx *database.Tx, group []*turn, ta
 	if len(waiting)+len(letters) == 0 || !r.process.Alive() {
 		return nil
 	}
-	waiting, err := r.allowed(ctx, tx, waiting)
+	t, err := r.terms(ctx, tx)
 	if err != nil {
 		return err
 	}
-	if waiting, err = r.unheld(ctx, tx, waiting); err != nil {
+	if waiting, err = r.allowed(ctx, tx, waiting); err != nil {
 		return err
 	}
+	waiting = unheld(waiting, t.brakes)
 	if waiting, err = r.lastGate(ctx, tx, waiting, tally); err != nil {
 		return err
 	}
-	if letters, err = r.lettersAllowed(ctx, tx, letters); err != nil || len(waiting)+len(letters) == 0 {
+	if letters, err = r.lettersAllowed(ctx, tx, letters, t.brakes); err != nil || len(waiting)+len(letters) == 0 {
 		return err
 	}
-	caps, err := r.claim(ctx, tx, letters, waiting)
+	caps, err := r.claim(ctx, tx, letters, waiting, t)
 	if err != nil {
 		return err
 	}
@@ -420,13 +422,9 @@ func (r *Recorder) allowed(ctx context.Context, tx *database.Tx, waiting []*turn
 }
 
 // unheld keeps the turns whose lane and domain no breaker holds.
-func (r *Recorder) unheld(ctx context.Context, tx *database.Tx, waiting []*turn) ([]*turn, error) {
-	if len(waiting) == 0 {
-		return nil, nil
-	}
-	brakes, err := r.pace.With(tx).Brakes(ctx)
-	if err != nil || len(brakes) == 0 {
-		return waiting, err
+func unheld(waiting []*turn, brakes throttle.Brakes) []*turn {
+	if len(brakes) == 0 {
+		return waiting
 	}
 	kept := waiting[:0]
 	for _, t := range waiting {
@@ -434,7 +432,7 @@ func (r *Recorder) unheld(ctx context.Context, tx *database.Tx, waiting []*turn)
 			kept = append(kept, t)
 		}
 	}
-	return kept, nil
+	return kept
 }
 
 // lastGate keeps the turns whose person may be mailed, and skips the others for good.
@@ -477,7 +475,7 @@ func (r *Recorder) left(d *delivery) bool { return len(r.willing([]*delivery{d})
 // skips those whom it refuses, and returns the others: all of them after an
 // error, as the begin asks again.
 func (r *Recorder) willing(list []*delivery) []*delivery {
-	ctx := context.Background()
+	ctx, asked := context.Background(), time.Now().UnixNano()
 	var answers []string
 	err := r.db.Write(ctx, func(tx *database.Tx) error {
 		if err := tx.Gate(ctx, false); err != nil {
@@ -513,6 +511,7 @@ func (r *Recorder) willing(list []*delivery) []*delivery {
 	kept := list[:0:0]
 	for i, d := range list {
 		if answers[i] == subscribers.Mailable {
+			d.asked = asked
 			kept = append(kept, d)
 		} else {
 			r.metrics.skipped.WithLabelValues(d.batch.lane.Provider).Inc()
