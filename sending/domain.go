@@ -61,6 +61,9 @@ func (s *Store) CreateDomain(ctx context.Context, tx *database.Tx, d Domain) (Do
 		return Domain{}, err
 	}
 	d.ID, d.CreatedAt = s.db.NewID(), s.db.Now().UnixMilli()
+	if err := tx.Touch(ctx, database.Terms); err != nil {
+		return Domain{}, err
+	}
 	_, err = tx.Exec(ctx, `INSERT INTO domains (id, name, return_path, warmup, ramp, timezone, dkim, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
 		d.ID, d.Name, d.ReturnPath, d.Warmup, d.Ramp, d.Timezone, d.DKIM, d.CreatedAt)
 	if err != nil {

@@ -86,6 +86,9 @@ func (s *Store) SetWarmup(ctx context.Context, tx *database.Tx, d Domain) (Domai
 	if err := d.checkWarmup(); err != nil {
 		return Domain{}, err
 	}
+	if err := tx.Touch(ctx, database.Terms); err != nil {
+		return Domain{}, err
+	}
 	n, err := tx.Exec(ctx, `UPDATE domains SET warmup = ?, ramp = ?, timezone = ? WHERE id = ?`, d.Warmup, d.Ramp, d.Timezone, d.ID)
 	if err == nil && n == 0 {
 		err = database.ErrNotFound

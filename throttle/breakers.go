@@ -252,6 +252,9 @@ func (s *Store) Trip(ctx context.Context, tx *database.Tx, scope string, kind Br
 }
 
 func (s *Store) put(ctx context.Context, tx *database.Tx, b Breaker) error {
+	if err := tx.Touch(ctx, database.Terms); err != nil {
+		return err
+	}
 	_, err := tx.Exec(ctx, `INSERT INTO breakers (`+breakerColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (scope, kind) DO UPDATE SET state = excluded.state, reason = excluded.reason, since = excluded.since, resumed_at = excluded.resumed_at,
 			resumed_by = excluded.resumed_by, resumed_reason = excluded.resumed_reason, base_bad = excluded.base_bad, base_all = excluded.base_all`,

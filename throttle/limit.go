@@ -90,6 +90,9 @@ func (s *Store) SetLimit(ctx context.Context, tx *database.Tx, scope string, l L
 			return "", fmt.Errorf("limit %d is negative: want 0 (unlimited) or more", *n)
 		}
 	}
+	if err := tx.Touch(ctx, database.Terms); err != nil {
+		return "", err
+	}
 	_, err = tx.Exec(ctx, `INSERT INTO limits (scope, per_second, per_minute, per_hour, per_day, connections, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (scope) DO UPDATE SET per_second = excluded.per_second, per_minute = excluded.per_minute, per_hour = excluded.per_hour,
 			per_day = excluded.per_day, connections = excluded.connections, updated_at = excluded.updated_at`,
@@ -108,6 +111,9 @@ func (s *Store) SetLimit(ctx context.Context, tx *database.Tx, scope string, l L
 func (s *Store) DropLimit(ctx context.Context, tx *database.Tx, scope string) error {
 	scope, err := ParseScope(scope, s.providers.Known)
 	if err != nil {
+		return err
+	}
+	if err := tx.Touch(ctx, database.Terms); err != nil {
 		return err
 	}
 	n, err := tx.Exec(ctx, `DELETE FROM limits WHERE scope = ?`, scope)

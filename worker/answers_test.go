@@ -27,6 +27,7 @@ func (e *engine) delivered(id int64, email string) campaign.Delivery {
 }
 
 func TestWorker_EachAnswerHasItsConsequence(t *testing.T) {
+	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, db *database.DB) {
 		s := box(t, sandbox.Options{SlowFor: 300 * time.Millisecond})
 		e := start(t, db)
@@ -69,6 +70,7 @@ func TestWorker_EachAnswerHasItsConsequence(t *testing.T) {
 }
 
 func TestWorker_TwoDoubtsAreNeverResentByMachine(t *testing.T) {
+	t.Parallel()
 	s := box(t, sandbox.Options{})
 	e := start(t, databasetest.New(t))
 	id := e.launch(e.sender(s, 2), e.list("all", append(addresses("plain", 10), "swallow@example.org")...))
@@ -82,6 +84,7 @@ func TestWorker_TwoDoubtsAreNeverResentByMachine(t *testing.T) {
 }
 
 func TestWorker_HoldsDoubtsWhenTheCampaignSaysSo(t *testing.T) {
+	t.Parallel()
 	s := box(t, sandbox.Options{})
 	e := start(t, databasetest.New(t))
 	sender, list := e.sender(s, 2), e.list("all", "drop-before-answer@example.org")
@@ -108,6 +111,7 @@ func TestWorker_HoldsDoubtsWhenTheCampaignSaysSo(t *testing.T) {
 }
 
 func TestWorker_ARelayThatSwallowsAnswersIsRestedBeforeItDoublesMore(t *testing.T) {
+	t.Parallel()
 	s := box(t, sandbox.Options{Rules: []sandbox.Rule{{Fraction: 1, Action: "swallow"}}})
 	e := start(t, databasetest.New(t))
 	const connections = 8
@@ -137,6 +141,7 @@ func TestWorker_ARelayThatSwallowsAnswersIsRestedBeforeItDoublesMore(t *testing.
 }
 
 func TestWorker_AStoppedRelayCostsNobodyAnAttempt(t *testing.T) {
+	t.Parallel()
 	s := box(t, sandbox.Options{Latency: 20 * time.Millisecond})
 	e := start(t, databasetest.New(t))
 	const connections = 5

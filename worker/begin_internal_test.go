@@ -138,6 +138,7 @@ func newDoor(t *testing.T, db *database.DB) *door {
 // Law 3: each guard of the begin alone keeps the door shut, whatever was asked
 // before politely.
 func TestBegin_EachGuardAloneRefuses(t *testing.T) {
+	t.Parallel()
 	for name, forbid := range map[string]func(d *door){
 		"nothing": nil,
 		"a pause": func(d *door) {

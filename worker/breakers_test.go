@@ -55,6 +55,7 @@ func atLeast(n int64) func(campaign.Campaign, campaign.Counts) bool {
 }
 
 func TestBreaker_FiveComplaintsPauseACampaignAndAPersonResumesIt(t *testing.T) {
+	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, db *database.DB) {
 		s := box(t, sandbox.Options{})
 		e := start(t, db)
@@ -106,6 +107,7 @@ func TestBreaker_FiveComplaintsPauseACampaignAndAPersonResumesIt(t *testing.T) {
 }
 
 func TestBreaker_ADomainIsStoppedAndOthersGoOn(t *testing.T) {
+	t.Parallel()
 	s := box(t, sandbox.Options{})
 	e := start(t, databasetest.New(t))
 	sender := e.sender(s, 5)
@@ -149,6 +151,7 @@ func TestBreaker_ADomainIsStoppedAndOthersGoOn(t *testing.T) {
 }
 
 func TestBreaker_HardBouncesPauseACampaign(t *testing.T) {
+	t.Parallel()
 	s := box(t, sandbox.Options{})
 	e := start(t, databasetest.New(t))
 	e.limit("all", throttle.Limit{PerSecond: 100})
@@ -185,6 +188,7 @@ func TestBreaker_ASentCampaignIsJudgedAndItsResendWaits(t *testing.T) {
 }
 
 func TestBreaker_WhatAPersonPausedNeedsNoReason(t *testing.T) {
+	t.Parallel()
 	s := box(t, sandbox.Options{})
 	e := start(t, databasetest.New(t))
 	e.limit("all", throttle.Limit{PerSecond: 200})

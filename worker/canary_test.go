@@ -38,6 +38,7 @@ func canaryIs(states ...string) func(campaign.Campaign, campaign.Counts) bool {
 }
 
 func TestCanary_GoodGoesOn(t *testing.T) {
+	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, db *database.DB) {
 		e := start(t, db)
 		s := box(t, sandbox.Options{})
@@ -102,6 +103,7 @@ func TestCanary_RefusedContentFails(t *testing.T) {
 // Without a wait, and after hours in which nothing could be sent, the answers
 // are still those of the sample.
 func TestCanary_NeverPassesWithoutAnswers(t *testing.T) {
+	t.Parallel()
 	evening := time.Date(2026, 11, 27, 19, 0, 0, 0, time.UTC)
 	db, clock := clockAt(t, evening)
 	e := start(t, db)

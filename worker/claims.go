@@ -3,12 +3,10 @@ package worker
 import (
 	"cmp"
 	"context"
-	"errors"
 	"maps"
 	"slices"
 
 	"facteur/internal/database"
-	"facteur/sending"
 	"facteur/throttle"
 )
 
@@ -18,8 +16,7 @@ import (
 type claims struct {
 	gates map[string]throttle.Places // scope with a limit an hour or a day → how many more
 	days  map[claim]throttle.Quota   // day of a warm-up → what of it is taken
-	warms map[string]bool            // sending domains that warm up by now, of mails without a day
-	rooms func(throttle.Passage) []throttle.Gate
+	terms *terms
 
 	n    map[throttle.Begun]int64
 	used map[claim]throttle.Quota // day of a warm-up → what has begun
@@ -36,14 +33,11 @@ type capped interface {
 
 // claim locks the caps that the mails of a commit count against, in one order
 // for all, and reads what they let through.
-func (r *Recorder) claim(ctx context.Context, tx *database.Tx, letters, deliveries []*turn) (*claims, error) {
-	limits, err := r.pace.With(tx).Limits(ctx) // as they are now, not as they were read last
-	if err != nil {
-		return nil, err
-	}
-	c := &claims{
-		gates: map[string]throttle.Places{}, days: map[claim]throttle.Quota{}, rooms: limits.Gates,
-		n: map[throttle.Begun]int64{}, used: map[claim]throttle.Quota{}, warms: map[string]bool{},
+func (r *Recorder) claim(ctx context.Context, tx *database.Tx, letters, deliveries []*turn, t *terms) (c *claims, err error) {
+	limits := t.limits
+	c = &claims{
+		gates: map[string]throttle.Places{}, days: map[claim]throttle.Quota{}, terms: t,
+		n: map[throttle.Begun]int64{}, used: map[claim]throttle.Quota{},
 	}
 	counted, seen := map[string]throttle.Gate{}, map[throttle.Lane]bool{}
 	for _, turns := range [][]*turn{letters, deliveries} {
@@ -59,10 +53,8 @@ func (r *Recorder) claim(ctx context.Context, tx *database.Tx, letters, deliveri
 			}
 			if k := m.claim(); k.date != 0 {
 				c.days[k] = throttle.Quota{}
-			} else if name := m.passage().Lane.Domain; !known(c.warms, name) {
-				if err := r.warms(ctx, tx, name, c.warms); err != nil {
-					return nil, err
-				}
+			} else if _, err := r.warm(ctx, tx, c.terms, m.passage().Lane.Domain); err != nil {
+				return nil, err
 			}
 		}
 	}
@@ -81,22 +73,6 @@ func (r *Recorder) claim(ctx context.Context, tx *database.Tx, letters, deliveri
 	return c, nil
 }
 
-// warms reads whether a domain warms up: it may do so since a batch was released
-// without a day, and then its mails have no place in any.
-func (r *Recorder) warms(ctx context.Context, tx *database.Tx, name string, warms map[string]bool) error {
-	d, err := r.senders.With(tx).DomainByName(ctx, name)
-	if err != nil && !errors.Is(err, database.ErrNotFound) {
-		return err
-	}
-	warms[name] = err == nil && d.Warmup != sending.NoWarmup
-	return nil
-}
-
-func known(m map[string]bool, name string) bool {
-	_, ok := m[name]
-	return ok
-}
-
 func byLane(a, b claim) int { return cmp.Or(cmp.Compare(a.lane, b.lane), cmp.Compare(a.date, b.date)) }
 
 // pass takes a place in every cap of the mail that a turn would begin, or in none.
@@ -105,7 +81,7 @@ func (c *claims) pass(t *turn, m capped) bool {
 	invitation := p.CampaignID == throttle.Invitations
 	day, capped := c.days[k]
 	switch {
-	case capped && day.Room() == 0, k.date == 0 && c.warms[p.Lane.Domain]:
+	case capped && day.Room() == 0, k.date == 0 && c.terms.warms[p.Lane.Domain]:
 		t.why.scope = k.scope()
 		return false
 	case capped && invitation && day.ForInvitations() == 0:
@@ -114,7 +90,7 @@ func (c *claims) pass(t *turn, m capped) bool {
 	}
 	var gates []throttle.Gate
 	if len(c.gates) > 0 {
-		gates = c.rooms(p)
+		gates = c.terms.limits.Gates(p)
 	}
 	for _, g := range gates {
 		room, ok := c.gates[g.Scope]

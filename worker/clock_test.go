@@ -30,6 +30,7 @@ func clockAt(t testing.TB, at time.Time) (*database.DB, *moved) {
 }
 
 func TestCalendar_NobodyIsMailedInTheirQuietHours(t *testing.T) {
+	t.Parallel()
 	evening := time.Date(2026, 11, 27, 19, 0, 0, 0, time.UTC)
 	db, clock := clockAt(t, evening)
 	e := start(t, db)

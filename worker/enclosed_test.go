@@ -44,6 +44,7 @@ func outline(t *testing.T, kind string, body io.Reader, header string) string {
 }
 
 func TestEnclosures_TravelWithEachMail(t *testing.T) {
+	t.Parallel()
 	e := start(t, databasetest.New(t))
 	s := box(t, sandbox.Options{Keep: 10})
 	sender, list := e.sender(s, 2), e.list("all", "ada@example.org")

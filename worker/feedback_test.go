@@ -170,6 +170,7 @@ func TestFeedback_WhatComesBackFollowsThePolicy(t *testing.T) {
 // A mailbox that is full for weeks is given up; one mail that arrives in
 // between, or a short bad time, is not enough.
 func TestFeedback_SoftBouncesCountByCampaignAndDecay(t *testing.T) {
+	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, db *database.DB) {
 		s := box(t, sandbox.Options{})
 		e := start(t, db)
@@ -227,6 +228,7 @@ func TestFeedback_SoftBouncesCountByCampaignAndDecay(t *testing.T) {
 // Three campaigns in a row within three weeks say little: a mailbox may be full
 // for as long as its owner is on holiday.
 func TestFeedback_ThreeSoftBouncesSuppressOnlyOverThreeWeeks(t *testing.T) {
+	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, db *database.DB) {
 		s := box(t, sandbox.Options{})
 		e := start(t, db)
@@ -258,6 +260,7 @@ func TestFeedback_ThreeSoftBouncesSuppressOnlyOverThreeWeeks(t *testing.T) {
 // A delivery whose answer was lost, and that then comes back, was sent: it is
 // not sent again.
 func TestFeedback_EndsADoubt(t *testing.T) {
+	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, db *database.DB) {
 		s := box(t, sandbox.Options{})
 		e := start(t, db)
@@ -279,6 +282,7 @@ func TestFeedback_EndsADoubt(t *testing.T) {
 
 // A hundred doors at once tell the same thing: it counts once.
 func TestFeedback_CountsOnceHoweverOftenItIsTold(t *testing.T) {
+	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, db *database.DB) {
 		s := box(t, sandbox.Options{})
 		e := start(t, db)

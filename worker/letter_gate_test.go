@@ -15,6 +15,7 @@ import (
 // Each kind of letter goes out in spite of noes of its own, and of no other:
 // the test's own copy of the table in worker/letter_gate.go.
 func TestLetters_AskTheLastGate(t *testing.T) {
+	t.Parallel()
 	noes := []string{"", "complaint", "all_mail", "manual", "hard_bounce", "soft_bounce", "left", "erased", "complaint since", "all_mail since", "left since"}
 	everything := strings.Join(noes[1:], ",")
 	passes := map[string]string{

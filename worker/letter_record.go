@@ -8,6 +8,7 @@ import (
 	"facteur/internal/database"
 	"facteur/sending"
 	"facteur/subscribers"
+	"facteur/throttle"
 )
 
 // settleLetters writes the answers to letters, and what follows for people who
@@ -43,7 +44,7 @@ func (r *Recorder) settleLetters(ctx context.Context, tx *database.Tx) error {
 
 // lettersAllowed keeps the letters that nothing stops and whose addressee may
 // be mailed, and skips those of the others for good.
-func (r *Recorder) lettersAllowed(ctx context.Context, tx *database.Tx, letters []*turn) ([]*turn, error) {
+func (r *Recorder) lettersAllowed(ctx context.Context, tx *database.Tx, letters []*turn, brakes throttle.Brakes) ([]*turn, error) {
 	if len(letters) == 0 {
 		return nil, nil
 	}
@@ -51,10 +52,6 @@ func (r *Recorder) lettersAllowed(ctx context.Context, tx *database.Tx, letters 
 		for _, t := range letters {
 			t.why.reread = true
 		}
-		return nil, err
-	}
-	brakes, err := r.pace.With(tx).Brakes(ctx)
-	if err != nil {
 		return nil, err
 	}
 	mails := make([]*letterMail, len(letters))

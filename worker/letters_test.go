@@ -120,6 +120,7 @@ func silentRelay(t testing.TB) string {
 // Letters that cannot go keep nobody else's waiting, however many they are and
 // whatever keeps them.
 func TestLetters_ThatAreStuckStarveNoOthers(t *testing.T) {
+	t.Parallel()
 	const many = 300 // more than a page, and than may wait at once
 	databasetest.Each(t, func(t *testing.T, db *database.DB) {
 		e, s := start(t, db), box(t, sandbox.Options{})
@@ -184,6 +185,7 @@ func (e *engine) warm(domain string, cap int64) {
 
 // A lost answer: the letter goes once more, as the same message, and no more.
 func TestLetters_InDoubtAreSentOnceMore(t *testing.T) {
+	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, db *database.DB) {
 		e, s := start(t, db), box(t, sandbox.Options{Keep: 10})
 		sender := e.sender(s, 1)
@@ -205,6 +207,7 @@ func TestLetters_InDoubtAreSentOnceMore(t *testing.T) {
 // Five lost answers in a row rest the relay, whatever they belong to, and one
 // that swallows holds its letters.
 func TestLetters_OfARelayThatSwallowsAreHeld(t *testing.T) {
+	t.Parallel()
 	e, s := start(t, databasetest.New(t)), box(t, sandbox.Options{Rules: []sandbox.Rule{{Fraction: 1, Action: "swallow"}}})
 	for _, id := range e.letters(e.sender(s, 1), sending.Letter{}, addresses("person", 6)...) {
 		if l := e.became(id, sending.Letter.Held); l.Attempts > 2 {
@@ -253,6 +256,7 @@ func TestLetters_OfAProcessThatDiedArrive(t *testing.T) {
 // On a domain's first day of warm-up a form's confirmation goes ahead of a
 // thousand invitations; those keep to their share, and campaigns go on.
 func TestLetters_InvitationsKeepToTheirShare(t *testing.T) {
+	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, db *database.DB) {
 		e, s := start(t, db), box(t, sandbox.Options{})
 		sender := e.sender(s, 2)
@@ -272,6 +276,7 @@ func TestLetters_InvitationsKeepToTheirShare(t *testing.T) {
 
 // So it is with what is counted by the hour.
 func TestLetters_InvitationsTakeAShareOfALimit(t *testing.T) {
+	t.Parallel()
 	e, s := start(t, databasetest.New(t)), box(t, sandbox.Options{})
 	sender := e.sender(s, 2)
 	e.limit("domain:news.example.com", throttle.Limit{PerHour: 20})

@@ -37,6 +37,7 @@ type month struct {
 // one mail over a day's cap, and what the forecast said at the start. With
 // FACTEUR_MONTH_RECIPIENTS it takes so many people and the conservative ramp.
 func TestMonth_OfAWarmUp(t *testing.T) {
+	t.Parallel()
 	people, ramp := 10_000, throttle.Ramp{}
 	for i := range int64(30) {
 		ramp.Steps = append(ramp.Steps, 50+5*i)

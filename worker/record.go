@@ -198,10 +198,12 @@ func (r *Recorder) commit(ctx context.Context, group []*turn) error {
 		}
 		return r.campaigns.Count(ctx, tx, tally)
 	})
-	if err == nil {
-		r.mishaps.Note("recorder", panics.Do(func() error { r.committed(asked, group); return nil })) // what is written stays so
+	if err != nil {
+		r.known = nil // what was read may be undone too
+		return err
 	}
-	return err
+	r.mishaps.Note("recorder", panics.Do(func() error { r.committed(asked, group); return nil })) // what is written stays so
+	return nil
 }
 
 // committed tells those who go by what was written.

@@ -138,7 +138,7 @@ var folders = []string{
 
 // owners says which package alone names a table in its SQL.
 var owners = map[string]string{
-	"nodes": "internal/database", "leases": "internal/database", "clock": "internal/database",
+	"nodes": "internal/database", "leases": "internal/database", "clock": "internal/database", "marks": "internal/database",
 	"journal": "internal/journal", "webhooks": "internal/journal", "webhook_calls": "internal/journal",
 	"keys":   "internal/keyring",
 	"tokens": "access", "replies": "access",
