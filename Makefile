@@ -44,7 +44,7 @@ demo: build ## a sample campaign to a sandbox, all in one process; ARGS=--exit e
 
 .PHONY: test
 test: ## all tests, with the real servers they need (CI=true: nothing may be skipped)
-	$(services) -- go test -count=$(COUNT) -timeout=$(TIMEOUT) $(FLAGS) $(PKG)
+	$(services) -- go test -count=$(COUNT) -parallel=4 -timeout=$(TIMEOUT) $(FLAGS) $(PKG)
 
 .PHONY: race
 race: ## all tests under the race detector
