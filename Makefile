@@ -9,6 +9,8 @@ FLAGS ?=
 # How often each test runs. Never 0 times: a cached answer of a test that talks
 # to a server says nothing.
 COUNT ?= 1
+# How many tests of a package run at once: most wait more than they work.
+PARALLEL ?= 4
 # Patience with one package's tests.
 TIMEOUT ?= 20m
 # How long each fuzz target runs.
@@ -44,11 +46,11 @@ demo: build ## a sample campaign to a sandbox, all in one process; ARGS=--exit e
 
 .PHONY: test
 test: ## all tests, with the real servers they need (CI=true: nothing may be skipped)
-	$(services) -- go test -count=$(COUNT) -parallel=4 -timeout=$(TIMEOUT) $(FLAGS) $(PKG)
+	$(services) -- go test -count=$(COUNT) -parallel=$(PARALLEL) -timeout=$(TIMEOUT) $(FLAGS) $(PKG)
 
 .PHONY: race
 race: ## all tests under the race detector
-	$(services) -- go test -race -count=$(COUNT) -timeout=$(TIMEOUT) $(FLAGS) $(RACE)
+	$(services) -- go test -race -count=$(COUNT) -parallel=$(PARALLEL) -timeout=$(TIMEOUT) $(FLAGS) $(RACE)
 
 .PHONY: check
 check: format vet staticcheck tidy layout ## format, vet, staticcheck, modules, layout of packages
