@@ -46,6 +46,7 @@ func (e *engine) heldByPanics(id int64) campaign.Counts {
 }
 
 func TestPanic_InAMessageCostsNobodyAndTheThirdPausesTheCampaign(t *testing.T) {
+	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, db *database.DB) {
 		s := box(t, sandbox.Options{})
 		e := start(t, db)
@@ -66,6 +67,7 @@ func TestPanic_InAMessageCostsNobodyAndTheThirdPausesTheCampaign(t *testing.T) {
 }
 
 func TestPanic_InABatchGivesItBackAndTheThirdPausesTheCampaign(t *testing.T) {
+	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, db *database.DB) {
 		s := box(t, sandbox.Options{})
 		e := start(t, db)
@@ -87,6 +89,7 @@ func TestPanic_InABatchGivesItBackAndTheThirdPausesTheCampaign(t *testing.T) {
 
 // What an answer leads to may panic; the answer is written all the same.
 func TestPanic_InWhatFollowsAnAnswerLosesNoAnswer(t *testing.T) {
+	t.Parallel()
 	for name, lacks := range map[string]func(e *engine) feedback.Options{
 		"in its transaction": func(e *engine) feedback.Options {
 			return feedback.Options{DB: e.db, Keys: e.keys, Campaigns: e.campaigns, Sending: e.senders, Pace: e.pace, Noes: e.noes, Log: e.log}

@@ -16,6 +16,7 @@ import (
 // People pause, want fewer mails, and are erased while a campaign is sent to
 // them: from the commit on nothing begins, and the books balance.
 func TestPeople_ChangeTheirMindWhileACampaignRuns(t *testing.T) {
+	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, db *database.DB) {
 		s := box(t, sandbox.Options{Latency: 5 * time.Millisecond})
 		e := start(t, db)
@@ -64,6 +65,7 @@ func TestPeople_ChangeTheirMindWhileACampaignRuns(t *testing.T) {
 
 // Two campaigns at once send one mail to who wants no more than one a week.
 func TestFrequency_HoldsOverCampaignsAtTheSameMoment(t *testing.T) {
+	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, db *database.DB) {
 		s := box(t, sandbox.Options{})
 		e := start(t, db)

@@ -53,6 +53,7 @@ func eachRedis(t *testing.T, test func(t *testing.T, dial func() redis.Universal
 // or letter from the database keeps the task, which asynq hands on after one to
 // two minutes. Nobody waits for that.
 func TestQueue_AWorkerThatDiesBeforeItTookHoldsNothingUp(t *testing.T) {
+	t.Parallel()
 	eachRedis(t, func(t *testing.T, dial func() redis.UniversalClient) {
 		s := box(t, sandbox.Options{})
 		e := startOn(t, databasetest.New(t), dial())

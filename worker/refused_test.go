@@ -17,6 +17,7 @@ import (
 // A no at the begin costs at most the connections that are open: what has
 // opened an envelope in vain stops being fed, whatever said the no.
 func TestBegin_ANoCutsNoMoreConnectionsThanAreOpen(t *testing.T) {
+	t.Parallel()
 	const open = 10
 	lane := throttle.Lane{Domain: "news.example.com", Provider: "other"}
 	for name, no := range map[string]func(e *engine, id int64) (undo func()){
@@ -103,6 +104,7 @@ func TestBegin_ANoCutsNoMoreConnectionsThanAreOpen(t *testing.T) {
 
 // A letter is no campaign, and the red button is pressed for it too.
 func TestStop_LettersOpenNoEnvelopes(t *testing.T) {
+	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, db *database.DB) {
 		s := box(t, sandbox.Options{})
 		e := start(t, db)

@@ -89,6 +89,7 @@ func books(t *testing.T, db *database.DB, id int64) (kept, counted map[string]in
 // Whoever belongs to Google's lane does not wait for what the lane of the
 // unknown may send, which may take days.
 func TestRelane_DoesNotWaitForTheLaneOfTheUnknown(t *testing.T) {
+	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, db *database.DB) {
 		s := box(t, sandbox.Options{})
 		e := start(t, db)
@@ -122,6 +123,7 @@ func TestRelane_DoesNotWaitForTheLaneOfTheUnknown(t *testing.T) {
 // A company whose mail exchanger is Google's is Google, even if that is
 // learned only after its people were planned.
 func TestRelane_WhoseProviderIsLearnedLateGoesToItsLane(t *testing.T) {
+	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, db *database.DB) {
 		s := box(t, sandbox.Options{})
 		e := start(t, db)

@@ -62,6 +62,7 @@ func TestWorker_RelaysShareByWeight(t *testing.T) {
 // One relay of two dies in the middle: the other takes its share, and gives
 // it back when the first has recovered.
 func TestWorker_AnotherRelayTakesOverAndTheFirstComesBack(t *testing.T) {
+	t.Parallel()
 	first, second := box(t, sandbox.Options{Latency: 15 * time.Millisecond}), box(t, sandbox.Options{Latency: 15 * time.Millisecond})
 	e := start(t, databasetest.New(t))
 	const connections = 5

@@ -16,6 +16,7 @@ import (
 )
 
 func TestDoubts_TheLastOnesOfACampaignProbeTheirRelay(t *testing.T) {
+	t.Parallel()
 	s := box(t, sandbox.Options{Rules: []sandbox.Rule{{Fraction: 1, Action: "swallow"}}})
 	e := start(t, databasetest.New(t))
 	id := e.launch(e.sender(s, 6), e.list("all", addresses("person", 6)...))
@@ -30,6 +31,7 @@ func TestDoubts_TheLastOnesOfACampaignProbeTheirRelay(t *testing.T) {
 }
 
 func TestResendFailed_TwiceAtOnceKeepsTheBooks(t *testing.T) {
+	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, db *database.DB) {
 		s := box(t, sandbox.Options{})
 		e := start(t, db)
@@ -57,6 +59,7 @@ func TestResendFailed_TwiceAtOnceKeepsTheBooks(t *testing.T) {
 // What a commit began whose answer was lost has no batch to be found by any
 // more when its execution ends: Finish must not leave it behind.
 func TestFinish_LeavesNoBegunRowBehind(t *testing.T) {
+	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, db *database.DB) {
 		s := box(t, sandbox.Options{})
 		e := start(t, db)

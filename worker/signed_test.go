@@ -15,6 +15,7 @@ import (
 // Every mail and every letter of a domain that we sign for verifies as it
 // arrives, and with new keys at once when they are activated.
 func TestDelivery_IsSignedByTheKeysOfItsDomain(t *testing.T) {
+	t.Parallel()
 	e := start(t, databasetest.New(t))
 	s := box(t, sandbox.Options{Keep: 10})
 	sender := e.sender(s, 2)

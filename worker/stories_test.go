@@ -17,6 +17,7 @@ import (
 
 // Law 3: what committed before the begin wins, always.
 func TestOptOut_NothingBeginsForThePersonAfterwards(t *testing.T) {
+	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, db *database.DB) {
 		s := box(t, sandbox.Options{Latency: 5 * time.Millisecond})
 		e := start(t, db)
@@ -57,6 +58,7 @@ func TestOptOut_NothingBeginsForThePersonAfterwards(t *testing.T) {
 }
 
 func TestPauseAndStop_NothingBeginsAfterThem(t *testing.T) {
+	t.Parallel()
 	databasetest.Each(t, func(t *testing.T, db *database.DB) {
 		s := box(t, sandbox.Options{Latency: 5 * time.Millisecond})
 		e := start(t, db)
@@ -151,6 +153,7 @@ func TestTwoCampaignsAndALetter_NoneStarves(t *testing.T) {
 
 // Law 1: Redis may be emptied at any moment.
 func TestQueue_EmptiedInTheMiddleLosesNobody(t *testing.T) {
+	t.Parallel()
 	s := box(t, sandbox.Options{Latency: 5 * time.Millisecond})
 	e := start(t, databasetest.New(t))
 	id := e.launch(e.sender(s, 10), e.list("all", addresses("person", 3000)...))
