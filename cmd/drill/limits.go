@@ -62,7 +62,11 @@ const calm = 4 * time.Second
 func limitDrill(ctx context.Context, o options, binary, dir string) error {
 	fmt.Println("## Limits")
 	fmt.Println()
-	fmt.Println("A limit over all lanes together (`all`), and one of the lane (`default`), with one lane. most: mails in the fullest window of any start, by when the sandbox had them; open: the most connections that were open at once from half a second before it began: each may have held one mail whose permit was of before; bound: the limit and these, or as many as it allows in the 50 ms that a permit may be used late, if that is more (decision 12). used: of the limit, over the time that mail was there, without the 4 s after a disturbance and, with one process, the time it was suspended.")
+	fmt.Println("A limit over all lanes together (`all`), and one of the lane (`default`), with one lane.")
+	fmt.Println("most: mails in the fullest window of any start, by when the sandbox had them;")
+	fmt.Println("open: the most connections that were open at once from half a second before it began: each may have held one mail whose permit was of before;")
+	fmt.Println("bound: the limit, these, and the permits that may be used late (decision 12): as many as there are open connections, or those of 50 ms if they are more.")
+	fmt.Println("used: of the limit, over the time that mail was there, without the 4 s after a disturbance and, with one process, the time it was suspended.")
 	fmt.Println()
 	fmt.Println("| limit | scope | processes | disturbance | mails | most | open | bound | used |")
 	fmt.Println("|---|---|---|---|---|---|---|---|---|")
@@ -220,11 +224,11 @@ func arrivalTimes(log string, until time.Time) ([]time.Time, error) {
 const dialling = 500 * time.Millisecond
 
 // bound is how many may arrive in a window in which so many connections were
-// open: the permits of the window, and of before it those that the connections
-// held or that were used late.
+// open: the permits of the window, and of before it those whose mails the
+// connections held and those that were used late, see [throttle.Permits.Void].
 func (l limit) bound(open int) int {
 	late := int(float64(l.most) * permitLate.Seconds() / l.window.Seconds())
-	return l.most + max(open, late)
+	return l.most + open + max(open, late)
 }
 
 // permitLate is how much later than its time a permit may be used at least.
