@@ -1,0 +1,94 @@
+package worker
+
+import (
+	"testing"
+
+	"facteur/internal/database"
+	"facteur/internal/database/databasetest"
+	"facteur/sending"
+	"facteur/throttle"
+)
+
+// letterAt is a letter to Ada that a door's process has taken and that asks to begin.
+func (d *door) letterAt(kind string) *letterMail {
+	d.Helper()
+	b := d.delivery.batch
+	l := sending.Letter{ID: d.db.NewID(), Kind: kind, SenderID: b.made.version.Sender.ID, Email: d.delivery.person.Email, Message: "Subject: hello\r\n\r\nHello.\r\n"}
+	if kind == sending.InvitationLetter {
+		l.SubscriberID, l.ListID = d.delivery.person.ID, d.list
+		d.exec(`UPDATE subscriptions SET status = 'pending'`)
+		d.exec(`INSERT INTO invitations (list_id, subscriber_id, kind, state, lapse, created_at, asked_at) VALUES (?, ?, 'import', 'written', 'keep', 0, 0)`, d.list, l.SubscriberID)
+	}
+	d.write(func(tx *database.Tx) error { return d.senders.WriteLetter(d.ctx, tx, l) })
+	m := &letterMail{
+		worker: d.Worker, sender: b.made.version.Sender, line: b.line, execution: d.db.NewID(), to: d.delivery.to,
+		lane: b.lane, laneID: b.Lane, date: b.Date, result: make(chan bool, 1),
+	}
+	var ok bool
+	var err error
+	m.letter, ok, err = d.senders.TakeLetter(d.ctx, l.ID, d.process.Session(), m.execution)
+	if d.must(err); !ok {
+		d.Fatal("not taken")
+	}
+	return m
+}
+
+// Laws 3 and 9: a letter passes the same door as a delivery.
+func TestBegin_EachGuardAloneRefusesALetter(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		kind   string
+		forbid func(d *door, m *letterMail)
+		passes bool
+	}{
+		"nothing":                   {kind: sending.TestLetter, passes: true},
+		"nothing, to an invitation": {kind: sending.InvitationLetter, passes: true},
+		"a stop": {kind: sending.AccessLetter, forbid: func(d *door, _ *letterMail) {
+			d.write(func(tx *database.Tx) error {
+				_, err := d.campaigns.StopAll(d.ctx, tx, "wrong price")
+				return err
+			})
+		}},
+		"a no since": {kind: sending.TestLetter, forbid: func(d *door, _ *letterMail) {
+			d.write(func(tx *database.Tx) error {
+				return d.people.Suppress(d.ctx, tx, d.delivery.to, 0, "complaint", "test")
+			})
+		}},
+		"an invitation to one who left": {kind: sending.InvitationLetter, forbid: func(d *door, m *letterMail) {
+			d.write(func(tx *database.Tx) error {
+				_, err := d.people.Leave(d.ctx, tx, m.letter.SubscriberID, []int64{d.list}, "test")
+				return err
+			})
+		}},
+		"another execution":        {kind: sending.AccessLetter, forbid: func(d *door, _ *letterMail) { d.exec(`UPDATE letters SET execution = execution + 1`) }},
+		"a letter given back":      {kind: sending.AccessLetter, forbid: func(d *door, _ *letterMail) { d.exec(`UPDATE letters SET session = 0`) }},
+		"a day that is spent":      {kind: sending.AccessLetter, forbid: func(d *door, _ *letterMail) { d.exec(`UPDATE warmup_days SET used = cap`) }},
+		"a day it has no place in": {kind: sending.AccessLetter, forbid: func(_ *door, m *letterMail) { m.date = 0 }},
+		"the invitations' share": {kind: sending.InvitationLetter, forbid: func(d *door, _ *letterMail) {
+			d.exec(`UPDATE warmup_days SET used = cap / 2, invitations = cap / 2`)
+		}},
+		"that share, to a link":         {kind: sending.AccessLetter, passes: true, forbid: func(d *door, _ *letterMail) { d.exec(`UPDATE warmup_days SET used = cap / 2, invitations = cap / 2`) }},
+		"a held lane, to an invitation": {kind: sending.InvitationLetter, forbid: func(d *door, _ *letterMail) { d.trip(d.delivery.batch.lane.Scope()) }},
+		"a held lane, to a link":        {kind: sending.AccessLetter, passes: true, forbid: func(d *door, _ *letterMail) { d.trip(d.delivery.batch.lane.Scope()) }},
+		"an hour's limit": {kind: sending.AccessLetter, forbid: func(d *door, _ *letterMail) {
+			d.write(func(tx *database.Tx) error {
+				_, err := d.pace.SetLimit(d.ctx, tx, throttle.AllScope, throttle.Limit{PerHour: 1})
+				d.must(err)
+				return d.pace.CountBegins(d.ctx, tx, map[throttle.Begun]int64{{Lane: d.delivery.batch.Lane}: 1})
+			})
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			databasetest.Each(t, func(t *testing.T, db *database.DB) {
+				d := newDoor(t, db)
+				m := d.letterAt(c.kind)
+				if c.forbid != nil {
+					c.forbid(d, m)
+				}
+				if ok := d.recorder.turn(m.line, nil, m); ok != c.passes {
+					t.Errorf("begun: %v", ok)
+				}
+			})
+		})
+	}
+}
