@@ -83,7 +83,7 @@ month: compiler ## a warm-up of RECIPIENTS=1000000 people to three providers und
 
 .PHONY: mutants
 mutants: compiler ## the guards of the laws taken out one at a time: which test sees it; ARGS=WORD for some
-	go run -C internal/tools ./mutants -root $(CURDIR) $(ARGS)
+	$(services) --need postgres,redis -- go run -C internal/tools ./mutants -root $(CURDIR) $(ARGS)
 
 .PHONY: sheets
 sheets: ## the pictures of docs/templates.md, with Chromium

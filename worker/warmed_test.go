@@ -10,6 +10,7 @@ import (
 	"facteur/internal/database/databasetest"
 	"facteur/sending"
 	"facteur/sending/sandbox"
+	"facteur/throttle"
 )
 
 // A warm-up that is switched on holds from its answer on, also for what was
@@ -45,5 +46,20 @@ func TestWarmup_SwitchedOnHoldsWhatIsReleased(t *testing.T) {
 		if c := s.Count(); c.Duplicates != 0 {
 			t.Errorf("sandbox %+v", c)
 		}
+	})
+}
+
+// Law 11: a batch whose next permit is far away goes back with its time, and
+// holds no place among the handlers until then.
+func TestBatch_WaitsForLongElsewhere(t *testing.T) {
+	t.Parallel()
+	e := start(t, databasetest.New(t))
+	s := box(t, sandbox.Options{})
+	e.limit(throttle.AllScope, throttle.Limit{PerMinute: 1})
+	id := e.launch(e.sender(s, 2), e.list("all", addresses("person", 3)...))
+	e.await(id, 30*time.Second, atLeast(1))
+	e.await(id, 30*time.Second, func(_ campaign.Campaign, n campaign.Counts) bool {
+		batches, _ := e.worker.Busy()
+		return batches == 0 && n.Queued == 2
 	})
 }

@@ -70,3 +70,26 @@ func TestSQLite_SaysWhatToDoWhenAnotherProgramHoldsTheFile(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Law 10: with less than FULL a power cut would forget commits that were
+// answered; without a WAL readers would wait for the writer.
+func TestSQLite_CommitsAreDurable(t *testing.T) {
+	db := databasetest.New(t)
+	err := db.Write(t.Context(), func(tx *database.Tx) error {
+		var synchronous int
+		var mode string
+		if err := tx.Get(t.Context(), &synchronous, `PRAGMA synchronous`); err != nil {
+			return err
+		}
+		if err := tx.Get(t.Context(), &mode, `PRAGMA journal_mode`); err != nil {
+			return err
+		}
+		if synchronous != 2 || mode != "wal" {
+			t.Errorf("synchronous %d, journal %s: want 2 (FULL) and wal", synchronous, mode)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
