@@ -23,7 +23,7 @@ func mutants() []mutant {
 		untouched = "ctx.Err()"
 	)
 	return []mutant{
-		{"1", "a batch that the queue has lost is offered again", "campaign/scheduler.go", "s.offerAgain, ", "", "worker", "^TestQueue_EmptiedInTheMiddleLosesNobody$"},
+		{"1", "a batch that the queue has lost is offered again", "campaign/scheduler.go", "{\"offer again\", s.offerAgain},", "", "worker", "^TestQueue_EmptiedInTheMiddleLosesNobody$"},
 		{"1", "offers have numbers", "worker/queue.go", `+":"+offer)`, `+":"+offer[:0])`, "", "^TestQueue_AWorkerThatDiesBeforeItTookHoldsNothingUp$"},
 		{"1", "a batch is taken once", "campaign/batch.go", "(state = 'released' OR execution = ?)", "(1 = 1 OR execution = ?)", "campaign", model},
 		{"2", "a page planned by what was read before is not planned again", "campaign/plan.go", "now.PlanAfter != c.PlanAfter ||", "", "", plan},
@@ -38,7 +38,7 @@ func mutants() []mutant {
 		{"3", "begin: the person is not suppressed", "subscribers/mailable.go", "WHERE key = ? AND list_id IN (0, ?)", "WHERE key = ? AND list_id IN (-1, ?)", "worker", door},
 		{"3", "begin: the person has not paused", "subscribers/mailable.go", "paused_until > ?", "paused_until > 9 * ?", "worker", door},
 		{"3", "begin: not more often than the person wants", "campaign/frequency.go", "if n >= limit.most {", "if n > limit.most {", "worker", door},
-		{"3", "begin: the day's cap has room", "worker/claims.go", "case capped && day.Room() == 0:", "case capped && day.Room() < 0:", "", door},
+		{"3", "begin: the day's cap has room", "worker/claims.go", "case capped && day.Room() == 0,", "case capped && day.Room() < 0,", "", door},
 		{"3", "begin: the hour's limit has room", "worker/claims.go", "case ok && room.All == 0:", "case ok && room.All < 0:", "", door},
 		{"3", "begin: the process is not written off", "worker/recorder.go", "|| !r.process.Alive() {", "{", "", "^TestBegin_OfAProcessThatIsWrittenOffIsRefused$"},
 		{"3", "begin: terms are read anew when they have changed", "worker/terms.go", "k.mark == mark", "k.mark <= mark", "", terms},

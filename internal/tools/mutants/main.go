@@ -8,6 +8,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -35,6 +36,9 @@ func run(root, only string) error {
 		return err
 	}
 	defer os.RemoveAll(temp)
+	if err := stale(root); err != nil {
+		return err
+	}
 	fmt.Println("| law | guard that was taken out | in | test | seen |\n|---|---|---|---|---|")
 	unseen, tried := 0, 0
 	for _, m := range mutants() {
@@ -60,6 +64,19 @@ func run(root, only string) error {
 	return nil
 }
 
+// stale says which guards are not there any more as they were listed, before
+// the first is tried.
+func stale(root string) (err error) {
+	for _, m := range mutants() {
+		text, e := os.ReadFile(filepath.Join(root, m.file))
+		if e == nil && !strings.Contains(string(text), m.old) {
+			e = fmt.Errorf("%s: %s has no %q any more: say what the guard is now", m.guard, m.file, m.old)
+		}
+		err = errors.Join(err, e)
+	}
+	return err
+}
+
 // seen tells whether the mutant's test fails. That the test passes on the
 // program as it is, make test shows.
 func (m mutant) seen(root, temp string) (bool, error) {
@@ -67,9 +84,6 @@ func (m mutant) seen(root, temp string) (bool, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return false, err
-	}
-	if !strings.Contains(string(text), m.old) {
-		return false, fmt.Errorf("%s has no %q any more: say what the guard is now", m.file, m.old)
 	}
 	changed, overlay := filepath.Join(temp, "mutant.go"), filepath.Join(temp, "overlay.json")
 	if err := os.WriteFile(changed, []byte(strings.Replace(string(text), m.old, m.new, 1)), 0o600); err != nil {
