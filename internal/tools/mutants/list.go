@@ -62,8 +62,10 @@ func mutants() []mutant {
 		{"5", "five doubts in a row rest the relay", "sending/health.go", "s.doubts >= doubtsInARow", "s.doubts > doubtsInARow", "", "^TestStreak_"},
 		{"5", "doubts of a relay that swallows are held", "sending/health.go", "Hold: probing || often", "Hold: false", "", "^TestStreak_"},
 		{"6", "a no that was not written is not told as done", "unsubscribe/optout.go", "\tif err != nil {\n\t\treturn fmt.Errorf(\"opt out: %w\", err)\n\t}", "\t_, _ = err, fmt.Errorf", "", "^TestOptOut_IsNotToldWhenItIsNotDurable$"},
-		{"6", "a no is written before it is answered", "unsubscribe/optout.go", "\tif err := o.db.Write(ctx, func(tx *database.Tx) error { return change(ctx, tx) }); err != nil {\n\t\treturn err\n\t}",
-			"\tgo func() { _ = o.db.Write(context.WithoutCancel(ctx), func(tx *database.Tx) error { return change(ctx, tx) }) }()", "", "^TestOptOut_TakesEffectAtOnceAndOnce$"},
+		{
+			"6", "a no is written before it is answered", "unsubscribe/optout.go", "\tif err := o.db.Write(ctx, func(tx *database.Tx) error { return change(ctx, tx) }); err != nil {\n\t\treturn err\n\t}",
+			"\tgo func() { _ = o.db.Write(context.WithoutCancel(ctx), func(tx *database.Tx) error { return change(ctx, tx) }) }()", "", "^TestOptOut_TakesEffectAtOnceAndOnce$",
+		},
 		{"6", "a no is in turn with what brings people", "internal/database/order.go", "SELECT pg_advisory_xact_lock(7239)", "SELECT 7239", "subscribers", "^TestOrder_"},
 		{"6", "what brings people is in turn with the noes", "internal/database/order.go", "SELECT pg_advisory_xact_lock_shared(7239)", "SELECT 7239", "subscribers", "^TestOrder_"},
 		{"7", "what is about us is never held against the person", "sending/outcome.go", "if o.Class = class(r); o.AboutUs() {", "if o.Class = class(r); false {", "", "^TestJudge_"},
