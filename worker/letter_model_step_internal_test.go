@@ -15,6 +15,7 @@ func (w *letterWorld) step() {
 	steps := []func(){
 		w.send, w.send, w.offer, w.offer, w.offer, w.begin, w.begin, w.begin, w.begin, w.answer, w.answer, w.answer, w.answer,
 		w.sayNo, w.loseProcess, w.doubt, w.stopOrLift, w.restOrRecover, w.holdDoubts, w.warmUp, w.moveClock, w.moveClock, w.giveBack,
+		w.rush, w.rush, w.rush, w.again, w.again, w.again,
 	}
 	w.clock.Add(1)
 	steps[rapid.IntRange(0, len(steps)-1).Draw(w.T, "step")]()
@@ -115,6 +116,30 @@ func (w *letterWorld) tryBegin(c *carried) {
 	if t.ok {
 		w.hasBegun(c)
 	}
+}
+
+// rush takes all that is due, and only then lets it begin: caps and noes are
+// asked when all have passed the first gate.
+func (w *letterWorld) rush() {
+	var all []*carried
+	for _, l := range w.due() {
+		if c := w.take(l.ID); c != nil {
+			all = append(all, c)
+		}
+	}
+	if rapid.Bool().Draw(w.T, "a no between") {
+		w.sayNo()
+	}
+	for _, c := range all {
+		w.tryBegin(c)
+	}
+}
+
+// again loses what is under way, waits, and tries all once more.
+func (w *letterWorld) again() {
+	w.loseProcess()
+	w.clock.Add((15 * time.Minute).Milliseconds())
+	w.rush()
 }
 
 // answer brings a relay's answer, or the news that there is none, or one of
