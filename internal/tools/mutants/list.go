@@ -23,7 +23,7 @@ func mutants() []mutant {
 		untouched = "ctx.Err()"
 	)
 	return []mutant{
-		{"1", "a batch that the queue has lost is offered again", "campaign/scheduler.go", "{\"offer again\", s.offerAgain},", "", "worker", "^TestQueue_EmptiedInTheMiddleLosesNobody$"},
+		{"1", "a batch that the queue has lost is offered again", "campaign/scheduler.go", "{\"offer again\", s.offerAgain},", "", "worker", "^TestQueue_AWorkerThatDiesBeforeItTookHoldsNothingUp$"},
 		{"1", "offers have numbers", "worker/queue.go", `+":"+offer)`, `+":"+offer[:0])`, "", "^TestQueue_AWorkerThatDiesBeforeItTookHoldsNothingUp$"},
 		{"1", "a batch is taken once", "campaign/batch.go", "(state = 'released' OR execution = ?)", "(1 = 1 OR execution = ?)", "campaign", model},
 		{"2", "a page planned by what was read before is not planned again", "campaign/plan.go", "now.PlanAfter != c.PlanAfter ||", "", "", plan},
