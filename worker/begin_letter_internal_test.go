@@ -60,6 +60,23 @@ func TestBegin_EachGuardAloneRefusesALetter(t *testing.T) {
 				return err
 			})
 		}},
+		"an invitation to one whom the list holds back": {kind: sending.InvitationLetter, forbid: func(d *door, _ *letterMail) {
+			d.write(func(tx *database.Tx) error {
+				return d.people.Suppress(d.ctx, tx, d.delivery.to, d.list, "manual", "test")
+			})
+		}},
+		"an erasure": {kind: sending.TestLetter, forbid: func(d *door, _ *letterMail) {
+			d.write(func(tx *database.Tx) error { return d.people.Erase(d.ctx, tx, d.delivery.person.ID, "test") })
+		}},
+		"an invitation that is answered": {kind: sending.InvitationLetter, forbid: func(d *door, _ *letterMail) { d.exec(`DELETE FROM invitations`) }},
+		"an invitation to one who is gone": {kind: sending.InvitationLetter, forbid: func(d *door, _ *letterMail) {
+			d.exec(`DELETE FROM subscriptions`)
+		}},
+		"a letter of a process that is written off": {kind: sending.AccessLetter, forbid: func(d *door, _ *letterMail) {
+			d.write(func(tx *database.Tx) error {
+				return d.senders.AbandonLetters(d.ctx, tx, d.process.Session(), d.db.Now().UnixMilli())
+			})
+		}},
 		"another execution":        {kind: sending.AccessLetter, forbid: func(d *door, _ *letterMail) { d.exec(`UPDATE letters SET execution = execution + 1`) }},
 		"a letter given back":      {kind: sending.AccessLetter, forbid: func(d *door, _ *letterMail) { d.exec(`UPDATE letters SET session = 0`) }},
 		"a day that is spent":      {kind: sending.AccessLetter, forbid: func(d *door, _ *letterMail) { d.exec(`UPDATE warmup_days SET used = cap`) }},
@@ -70,6 +87,14 @@ func TestBegin_EachGuardAloneRefusesALetter(t *testing.T) {
 		"that share, to a link":         {kind: sending.AccessLetter, passes: true, forbid: func(d *door, _ *letterMail) { d.exec(`UPDATE warmup_days SET used = cap / 2, invitations = cap / 2`) }},
 		"a held lane, to an invitation": {kind: sending.InvitationLetter, forbid: func(d *door, _ *letterMail) { d.trip(d.delivery.batch.lane.Scope()) }},
 		"a held lane, to a link":        {kind: sending.AccessLetter, passes: true, forbid: func(d *door, _ *letterMail) { d.trip(d.delivery.batch.lane.Scope()) }},
+		"the invitations' share of an hour": {kind: sending.InvitationLetter, forbid: func(d *door, _ *letterMail) {
+			d.write(func(tx *database.Tx) error {
+				_, err := d.pace.SetLimit(d.ctx, tx, throttle.AllScope, throttle.Limit{PerHour: 20})
+				d.must(err)
+				begun := map[throttle.Begun]int64{{Lane: d.delivery.batch.Lane, CampaignID: throttle.Invitations}: throttle.InvitationsShare(20)}
+				return d.pace.CountBegins(d.ctx, tx, begun)
+			})
+		}},
 		"an hour's limit": {kind: sending.AccessLetter, forbid: func(d *door, _ *letterMail) {
 			d.write(func(tx *database.Tx) error {
 				_, err := d.pace.SetLimit(d.ctx, tx, throttle.AllScope, throttle.Limit{PerHour: 1})

@@ -1,7 +1,6 @@
 package worker
 
 import (
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -58,19 +57,4 @@ func TestBegin_HearsOfTermsThatHaveChanged(t *testing.T) {
 			})
 		})
 	}
-}
-
-// A process that could not renew its lease in time begins nothing: others have
-// taken over what it held.
-func TestBegin_OfAProcessThatIsWrittenOffIsRefused(t *testing.T) {
-	t.Parallel()
-	var slept atomic.Int64
-	since := func() time.Duration { return database.SinceBoot() + time.Duration(slept.Load()) }
-	databasetest.EachWith(t, database.Options{Since: since}, func(t *testing.T, db *database.DB) {
-		d := newDoor(t, db)
-		slept.Add(int64(database.ProcessTTL))
-		if d.recorder.turn(d.delivery.batch.line, nil, d.delivery) {
-			t.Error("it has begun")
-		}
-	})
 }

@@ -1,0 +1,206 @@
+package main
+
+// ofGround are the guards of laws 6 to 12: people's words, letters, the ground and time.
+func ofGround() []mutant {
+	return []mutant{
+		{
+			law: "6", guard: "a no that was not written is not told as done", file: "unsubscribe/optout.go",
+			old: "\tif err != nil {\n\t\treturn fmt.Errorf(\"opt out: %w\", err)\n\t}", new: "\t_, _ = err, fmt.Errorf",
+			test: "^TestOptOut_IsNotToldWhenItIsNotDurable$",
+		},
+		{
+			law: "6", guard: "a no is written before it is answered", file: "unsubscribe/optout.go",
+			old:  "\tif err := o.db.Write(ctx, func(tx *database.Tx) error { return change(ctx, tx) }); err != nil {\n\t\treturn err\n\t}",
+			new:  "\tgo func() { _ = o.db.Write(context.WithoutCancel(ctx), func(tx *database.Tx) error { return change(ctx, tx) }) }()",
+			test: "^TestOptOut_TakesEffectAtOnceAndOnce$",
+		},
+		{
+			law: "6", guard: "a no is in turn with what brings people", file: "internal/database/order.go",
+			old: "SELECT pg_advisory_xact_lock(7239)", new: "SELECT 7239",
+			pkg: "subscribers", test: "^TestOrder_", engine: postgres,
+		},
+		{
+			law: "6", guard: "what brings people is in turn with the noes", file: "internal/database/order.go",
+			old: "SELECT pg_advisory_xact_lock_shared(7239)", new: "SELECT 7239",
+			pkg: "subscribers", test: "^TestOrder_", engine: postgres,
+		},
+		{
+			law: "7", guard: "what is about us is never held against the person", file: "sending/outcome.go",
+			old: "if o.Class = class(r); o.AboutUs() {", new: "if o.Class = class(r); false {",
+			test: "^TestJudge_",
+		},
+		{
+			law: "7", guard: "three soft bounces suppress only over 21 days", file: "feedback/policy.go",
+			old: "newest-first < softSpan.Milliseconds()", new: "newest < first",
+			pkg: "worker", test: "^TestFeedback_ThreeSoftBouncesSuppressOnlyOverThreeWeeks$",
+		},
+		{
+			law: "7", guard: "fewer than three soft bounces suppress nobody", file: "feedback/policy.go",
+			old: "n < softCampaigns ||", new: "n < 1 ||",
+			pkg: "worker", test: "^TestFeedback_SoftBouncesCountByCampaignAndDecay$",
+		},
+		{
+			law: "7", guard: "a canary stops at one dead address in twenty", file: "campaign/canary.go",
+			old: "canaryBounces = 0.05", new: "canaryBounces = 0.06",
+			test: "^TestCanary_FailsFromOneDeadAddressInTwenty$",
+		},
+		{
+			law: "7", guard: "a canary stops at one refusal in four", file: "campaign/canary.go",
+			old: "canaryRefused = 0.25", new: "canaryRefused = 0.26",
+			test: "^TestCanary_FailsFromOneDeadAddressInTwenty$",
+		},
+		{
+			law: "7", guard: "five complaints in five thousand pause", file: "throttle/breaker.go",
+			old: "{Tripped, 0.001, 5}", new: "{Tripped, 0.002, 5}",
+			test: "^TestJudge_",
+		},
+		{
+			law: "8", guard: "the table of imports", file: "cmd/facteur/layout_test.go",
+			old: `"sending/dkim":    {},`, new: `"sending/dkim":    {"sending/smtp"},`,
+			test: "^TestLayout_",
+		},
+		{
+			law: "9", guard: "begin: the letter is this execution's", file: "sending/letter_take.go",
+			old: "WHERE id = ? AND execution = ? AND session <> 0 AND (status = 'queued' OR",
+			new: "WHERE id = ? AND execution <> -? AND session <> 0 AND (status = 'queued' OR",
+			pkg: "worker", test: letters,
+		},
+		{
+			law: "9", guard: "begin: the letter was not given back", file: "sending/letter_take.go",
+			old: "WHERE id = ? AND execution = ? AND session <> 0 AND (status = 'queued' OR",
+			new: "WHERE id = ? AND execution = ? AND (status = 'queued' OR",
+			pkg: "worker", test: letters,
+		},
+		{
+			law: "9", guard: "begin: nothing is stopped for letters", file: "worker/letter_record.go",
+			old: "!errors.Is(err, database.ErrNotFound) {", new: "err != nil && !errors.Is(err, database.ErrNotFound) {",
+			test: letters,
+		},
+		{
+			law: "9", guard: "begin: the addressee may have this kind", file: "worker/letter_record.go",
+			old: "if pass[i] && !t.why.reread {", new: "if !t.why.reread {",
+			test: letters,
+		},
+		{
+			law: "9", guard: "begin: no breaker holds an invitation's lane", file: "worker/letter_record.go",
+			old: `brakes.Held(mails[i].lane) != ""`, new: "false",
+			test: letters,
+		},
+		{
+			law: "9", guard: "begin: the invitations' share has room", file: "worker/claims.go",
+			old: "case capped && invitation && day.ForInvitations() == 0:", new: "case capped && invitation && day.ForInvitations() < 0:",
+			test: letters,
+		},
+		{
+			law: "9", guard: "a kind says which noes it passes", file: "worker/letter_gate.go",
+			old: "if !passes(l.Kind, no) {", new: "if false {",
+			test: "^TestLetters_AskTheLastGate$",
+		},
+		{
+			law: "9", guard: "a no since the asking outweighs it", file: "worker/letter_gate.go",
+			old: "return !no.Since && said(", new: "return said(",
+			test: "^TestLetters_AskTheLastGate$",
+		},
+		{
+			law: "9", guard: "a letter's second doubt waits for a person", file: "sending/letter_take.go",
+			old: "wait = CASE WHEN doubts = 0 THEN 2 ELSE 3 END", new: "wait = 2",
+			test: "^TestLetter_",
+		},
+		{
+			law: "9", guard: "a late accept ends a letter's doubt", file: "sending/letter_take.go",
+			old:  "OR ? AND attempts >= ? AND doubts > 0 AND status <> 'sent')",
+			new:  "OR ? AND attempts >= ? AND doubts > 9 AND status <> 'sent')",
+			test: "^TestLetter_",
+		},
+		{
+			law: "9", guard: "a letter's answer settles its own attempt", file: "sending/letter_take.go",
+			old: "OR ? AND attempts = ? AND (status = 'sending'", new: "OR ? AND attempts <> -? AND (status = 'sending'",
+			test: "^TestLetter_",
+		},
+		{
+			law: "9", guard: "a sender whose relays take nothing is passed over", file: "sending/letter_due.go",
+			old: "if !ways.open(sender) {", new: "if false {",
+			test: "^TestDueLetters_",
+		},
+		{
+			law: "9", guard: "a link is good when it comes", file: "worker/letter_gate.go",
+			old: "0 <= age && age < linksFor", new: "true",
+			test: "^TestLetters_ComeWithALinkThatIsGood$",
+		},
+		{
+			law: "10", guard: "each transaction of the leader renews its fence", file: "campaign/scheduler.go",
+			old: "if err := lease.Renew(ctx, tx); err != nil {", new: "if err := ctx.Err(); err != nil {",
+			test: "^TestScheduler_ChangesNothingOnceAnotherLeads$",
+		},
+		{
+			law: "10", guard: "a lease is of one fence", file: "internal/database/lease.go",
+			old: "AND holder = ? AND fence = ?`", new: "AND holder <> -? AND fence <> -?`",
+			test: "^TestLease_",
+		},
+		{
+			law: "10", guard: "the data folder is one process's", file: "cmd/facteur/lock.go",
+			old: "syscall.LOCK_EX|syscall.LOCK_NB", new: "syscall.LOCK_SH|syscall.LOCK_NB",
+			test: "^TestLock_",
+		},
+		{
+			law: "10", guard: "commits are durable on SQLite", file: "internal/database/sqlite.go",
+			old: "_synchronous=FULL", new: "_synchronous=NORMAL",
+			test: "^TestSQLite_CommitsAreDurable$",
+		},
+		{
+			law: "10", guard: "commits are durable on PostgreSQL", file: "internal/database/postgres.go",
+			old: `case commit == "off":`, new: `case commit == "never":`,
+			test: "^TestOpen_", engine: postgres,
+		},
+		{
+			law: "11", guard: "a batch whose permits are far away goes back", file: "worker/batch.go",
+			old: "wait > throttle.Horizon {", new: "wait > 1000*throttle.Horizon {",
+			test: "^TestBatch_WaitsForLongElsewhere$",
+		},
+		{
+			law: "11", guard: "what is early by our clock goes back after a pause", file: "worker/skew.go",
+			old: "earlyPause = time.Second", new: "earlyPause = 0",
+			test: "^TestSkew_",
+		},
+		{
+			law: "12", guard: "what cannot be taken back rests while the clock may be wrong", file: "campaign/duty.go",
+			old: "if d.Final {", new: "if false {",
+			test: "^TestScheduler_FinalDutiesRestWhileTheClockMayBeWrong$",
+		},
+		{
+			law: "12", guard: "a jump launches nothing", file: "campaign/scheduler.go",
+			old: "return s.watch.Sure(s.store.db.Now())", new: "return s.store.db.Now()",
+			test: "^TestScheduler_AJumpLaunchesNothing$",
+		},
+		{
+			law: "12", guard: "a jump gives nobody up", file: "campaign/retry.go",
+			old: " && p.Watch.Steady() == nil", new: "",
+			test: "^TestPatience_NobodyIsGivenUpByAJump$",
+		},
+		{
+			law: "–", guard: "permits are void soon after their time", file: "throttle/limiter.go",
+			old: "return p.Every > 0 && now-p.At(i) > p.Late(connections)", new: "return false",
+			test: "^TestPermits_AreVoidAfterTheMachineHasSlept$",
+		},
+		{
+			law: "–", guard: "a person handed over before a no is asked about", file: "worker/delivery.go",
+			old: "w.recorder.refusals.people.Load() > d.asked)", new: "d.batch.suspicious())",
+			test: cut,
+		},
+		{
+			law: "–", guard: "a batch that panicked goes back", file: "worker/batch.go",
+			old: "notBefore, err := b.survive()", new: "notBefore, err := b.execute()",
+			test: "^TestPanic_InABatch",
+		},
+		{
+			law: "–", guard: "a message that panicked ends nobody else", file: "sending/smtp/survive.go",
+			old: "(out []byte, err error) {\n\tdefer panics.Catch(&err)", new: "(out []byte, err error) {",
+			test: "^TestConnection_WithdrawsAMailWhoseMakingPanics",
+		},
+		{
+			law: "–", guard: "the third panic pauses the campaign", file: "campaign/panicked.go",
+			old: "if n < panicsMost {", new: "if n < 1000 {",
+			pkg: "worker", test: "^TestPanic_InABatch",
+		},
+	}
+}
