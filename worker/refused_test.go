@@ -54,6 +54,10 @@ func TestBegin_ANoCutsNoMoreConnectionsThanAreOpen(t *testing.T) {
 			e.limit("all", throttle.Limit{PerHour: 1})
 			return func() { e.limit("all", throttle.Limit{}) }
 		},
+		"day": func(e *engine, _ int64) func() {
+			e.exec(`UPDATE warmup_days SET cap = 0`)
+			return func() { e.exec(`UPDATE warmup_days SET cap = 100000`) }
+		},
 		"all leave": func(e *engine, id int64) func() {
 			e.write(func(ctx context.Context, tx *database.Tx) error {
 				if err := tx.Gate(ctx, true); err != nil {
@@ -76,7 +80,11 @@ func TestBegin_ANoCutsNoMoreConnectionsThanAreOpen(t *testing.T) {
 			databasetest.Each(t, func(t *testing.T, db *database.DB) {
 				s := box(t, sandbox.Options{})
 				e := start(t, db)
-				id := e.launch(e.sender(s, open), e.list("all", addresses("person", 1200)...))
+				sender := e.sender(s, open)
+				if name == "day" {
+					e.ramp("[100000]")
+				}
+				id := e.launch(sender, e.list("all", addresses("person", 1200)...))
 				e.await(id, 30*time.Second, func(_ campaign.Campaign, n campaign.Counts) bool { return n.Sent > 100 })
 				undo := no(e, id)
 				e.await(id, 30*time.Second, func(c campaign.Campaign, n campaign.Counts) bool {
@@ -100,6 +108,30 @@ func TestBegin_ANoCutsNoMoreConnectionsThanAreOpen(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A database that goes away in the middle takes back what is open, and opens
+// no further envelopes until it answers again.
+func TestBegin_ADatabaseThatIsAwayCutsNoMoreConnectionsThanAreOpen(t *testing.T) {
+	t.Parallel()
+	const open, people = 10, 1200
+	dsn, name, super := databasetest.Plain(t)
+	s := box(t, sandbox.Options{})
+	e := start(t, databasetest.Open(t, dsn))
+	id := e.launch(e.sender(s, open), e.list("all", addresses("person", people)...))
+	e.await(id, 30*time.Second, atLeast(100))
+	databasetest.Do(t, super, `ALTER ROLE `+name+` NOLOGIN`)
+	databasetest.Cut(t, super, name)
+	waitFor(t, 30*time.Second, func() bool { return e.worker.Ready() != nil })
+	time.Sleep(time.Second) // for several tries of the recorder
+	databasetest.Do(t, super, `ALTER ROLE `+name+` LOGIN`)
+	if n := e.sent(id, 60*time.Second); n.Sent != people || n.Doubted != 0 {
+		t.Errorf("counts %+v", n)
+	}
+	if n := s.Count(); n.Dropped > open {
+		t.Errorf("%d connections were cut after DATA, want at most the %d that were open", n.Dropped, open)
+	}
+	onceEach(t, s, people)
 }
 
 // A letter is no campaign, and the red button is pressed for it too.
@@ -142,6 +174,29 @@ func (e *engine) stopAll(reason string) {
 	e.t.Helper()
 	e.write(func(ctx context.Context, tx *database.Tx) error {
 		_, err := e.campaigns.StopAll(ctx, tx, reason)
+		return err
+	})
+}
+
+// exec changes what a test has no call for.
+func (e *engine) exec(query string) {
+	e.t.Helper()
+	e.write(func(ctx context.Context, tx *database.Tx) error {
+		_, err := tx.Exec(ctx, query)
+		return err
+	})
+}
+
+// ramp lets the senders' domain warm up by a ramp.
+func (e *engine) ramp(ramp string) {
+	e.t.Helper()
+	e.write(func(ctx context.Context, tx *database.Tx) error {
+		d, err := e.senders.With(tx).DomainByName(ctx, "news.example.com")
+		if err != nil {
+			return err
+		}
+		d.Warmup, d.Ramp = sending.OwnWarmup, ramp
+		_, err = e.senders.SetWarmup(ctx, tx, d)
 		return err
 	})
 }
