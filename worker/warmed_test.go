@@ -63,3 +63,28 @@ func TestBatch_WaitsForLongElsewhere(t *testing.T) {
 		return batches == 0 && n.Queued == 2
 	})
 }
+
+// Law 11: nor does a letter, which waits for its time in the table.
+func TestLetter_WaitsForLongElsewhere(t *testing.T) {
+	t.Parallel()
+	e := start(t, databasetest.New(t))
+	s := box(t, sandbox.Options{})
+	sender := e.sender(s, 2)
+	e.limit(throttle.AllScope, throttle.Limit{PerMinute: 1})
+	e.write(func(ctx context.Context, tx *database.Tx) error {
+		for _, to := range addresses("boss", 3) {
+			l := sending.Letter{ID: e.db.NewID(), Kind: sending.TestLetter, SenderID: sender, Email: to, Message: "Subject: test\r\n\r\nHello.\r\n"}
+			if err := e.senders.WriteLetter(ctx, tx, l); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	e.scheduler.Nudge()
+	waitFor(t, 30*time.Second, func() bool { return s.Count().Accepted == 1 })
+	waitFor(t, 30*time.Second, func() bool {
+		var waiting int
+		err := e.db.Get(context.Background(), &waiting, `SELECT COUNT(*) FROM letters WHERE session = 0 AND wait = 2 AND not_before > ?`, time.Now().Add(10*time.Second).UnixMilli())
+		return err == nil && waiting == 2
+	})
+}
