@@ -25,6 +25,59 @@ func ofGround() []mutant {
 			pkg: "subscribers", test: "^TestOrder_", engine: postgres,
 		},
 		{
+			law: "6", guard: "a no by one click needs no form", file: "web/recipient/leave.go",
+			old: `form.Get("from") != "page"`, new: `form.Get("List-Unsubscribe") == "One-Click"`,
+			test: "^TestOneClick_",
+		},
+		{
+			law: "6", guard: "who has said no may hang up", file: "web/recipient/leave.go",
+			old: "context.WithoutCancel(r.Context())", new: "r.Context()",
+			test: "^TestLeave_HoldsWhenTheSenderHangsUp$",
+		},
+		{
+			law: "6", guard: "looking at the page changes nothing", file: "web/recipient/leave.go",
+			old:  "words := d.words.of(r, r.URL.Query()",
+			new:  "_ = d.OptOut.Leave(r.Context(), unsubscribe.Word{Reference: ref}, lists)\n\twords := d.words.of(r, r.URL.Query()",
+			test: "^TestGETAndHEAD_",
+		},
+		{
+			law: "6", guard: "a leaving is in the ledger", file: "subscribers/subscription.go",
+			old: "if err := consent.Record(ctx, tx, entries); err != nil {",
+			new: "if err := consent.Record(ctx, tx, entries[:0]); err != nil {",
+			pkg: "web/recipient", test: "^TestOneClick_",
+		},
+		{
+			law: "6", guard: "who left is not brought back by an import", file: "subscribers/subscription.go",
+			old: "case s.Left() && !(renewed", new: "case s.Left() && s.LeftAt < 0 && !(renewed",
+			test: "^TestOrder_ALeaving",
+		},
+		{
+			law: "6", guard: "an import brings no suppressed person", file: "subscribers/enroll.go",
+			old: "for _, k := range append(keys, erased...) {", new: "for _, k := range erased {",
+			test: "^TestOrder_AListsSuppression",
+		},
+		{
+			law: "6", guard: "an import brings no erased person", file: "subscribers/enroll.go",
+			old: "for _, k := range append(keys, erased...) {", new: "for _, k := range keys {",
+			test: "^TestOrder_AnErasure",
+		},
+		{
+			law: "6", guard: "an erasure is in turn with what brings people", file: "subscribers/erase.go",
+			old: "if err := tx.No(ctx); err != nil {", new: "if err := ctx.Err(); err != nil {",
+			test: "^TestOrder_AnErasure", engine: postgres,
+		},
+		{
+			law: "6", guard: "a suppression is in turn with what brings people", file: "subscribers/suppression.go",
+			old: "if err := tx.No(ctx); err != nil {", new: "if err := ctx.Err(); err != nil {",
+			test: "^TestOrder_AListsSuppression", engine: postgres,
+		},
+		{
+			law: "6", guard: "the ledger is append-only", file: "migrations/0010_append_only.sqlite.sql",
+			old: "BEFORE DELETE ON consents BEGIN SELECT RAISE(ABORT, 'the consent ledger is append-only'); END",
+			new: "BEFORE DELETE ON consents BEGIN SELECT 1; END",
+			pkg: "subscribers/consent", test: "^TestRecord_OnlyEverAdds$",
+		},
+		{
 			law: "7", guard: "what is about us is never held against the person", file: "sending/outcome.go",
 			old: "if o.Class = class(r); o.AboutUs() {", new: "if o.Class = class(r); false {",
 			test: "^TestJudge_",
@@ -58,6 +111,11 @@ func ofGround() []mutant {
 			law: "8", guard: "the table of imports", file: "cmd/facteur/layout_test.go",
 			old: `"sending/dkim":    {},`, new: `"sending/dkim":    {"sending/smtp"},`,
 			test: "^TestLayout_",
+		},
+		{
+			law: "8", guard: "a table is of its owner", file: "cmd/facteur/layout_test.go",
+			old: `"letters": "sending"`, new: `"letters": "campaign"`,
+			test: "^TestLayout_EachTable",
 		},
 		{
 			law: "9", guard: "begin: the letter is this execution's", file: "sending/letter_take.go",
@@ -128,6 +186,37 @@ func ofGround() []mutant {
 			test: "^TestLetters_ComeWithALinkThatIsGood$",
 		},
 		{
+			law: "9", guard: "urgent letters go ahead of batches", file: "sending/smtp/pool.go",
+			old: "case m := <-p.urgent:\n\t\treturn m\n\tdefault:\n\t}", new: "case m := <-p.bulk:\n\t\treturn m\n\tdefault:\n\t}",
+			test: "^TestPool_TakesUrgentMailBeforeBulk$",
+		},
+		{
+			law: "9", guard: "no rank waits behind another", file: "sending/letter_due.go",
+			old: "ORDER BY sender_id, rank LIMIT 1", new: "ORDER BY sender_id, rank DESC LIMIT 1",
+			test: "^TestDueLetters_AreFair$",
+		},
+		{
+			law: "9", guard: "a letter in doubt waits for its relay", file: "sending/letter_due.go",
+			old: "l.Status != string(Doubted) || w.plain(l.RelayID)", new: `l.Status != "" || w.plain(l.RelayID)`,
+			test: "^TestDueLetters_InDoubt",
+		},
+		{
+			law: "9", guard: "a letter's doubts of a relay that swallows are held", file: "sending/letter_take.go",
+			old: "UPDATE letters SET wait = 3, not_before = 0 WHERE relay_id = ?",
+			new: "UPDATE letters SET wait = 3, not_before = 0 WHERE relay_id = -?",
+			pkg: "worker", test: "^TestLetters_OfARelayThatSwallowsAreHeld$",
+		},
+		{
+			law: "9", guard: "a letter is taken once", file: "sending/letter_take.go",
+			old: "(wait = 2 AND not_before <= ? OR execution = ?", new: "(wait >= 0 AND not_before <= ? OR execution = ?",
+			test: "^TestLetter_",
+		},
+		{
+			law: "9", guard: "the invitations' share of a limit has room", file: "worker/claims.go",
+			old: "case ok && invitation && room.Invitations == 0:", new: "case ok && invitation && room.Invitations < 0:",
+			test: letters,
+		},
+		{
 			law: "10", guard: "each transaction of the leader renews its fence", file: "campaign/scheduler.go",
 			old: "if err := lease.Renew(ctx, tx); err != nil {", new: "if err := ctx.Err(); err != nil {",
 			test: "^TestScheduler_ChangesNothingOnceAnotherLeads$",
@@ -153,6 +242,16 @@ func ofGround() []mutant {
 			test: "^TestOpen_", engine: postgres,
 		},
 		{
+			law: "10", guard: "a process stops before others may take over", file: "internal/database/process.go",
+			old: "-ProcessMargin &&", new: "&&",
+			test: "^TestProcess_IsNotAlive",
+		},
+		{
+			law: "10", guard: "a connection that promises less is refused", file: "internal/database/postgres.go",
+			old: `case replication != "origin":`, new: `case replication == "":`,
+			test: "^TestPostgres_IsUnavailable", engine: postgres,
+		},
+		{
 			law: "11", guard: "a batch whose permits are far away goes back", file: "worker/batch.go",
 			old: "wait > throttle.Horizon {", new: "wait > 1000*throttle.Horizon {",
 			test: "^TestBatch_WaitsForLongElsewhere$",
@@ -161,6 +260,11 @@ func ofGround() []mutant {
 			law: "11", guard: "what is early by our clock goes back after a pause", file: "worker/skew.go",
 			old: "earlyPause = time.Second", new: "earlyPause = 0",
 			test: "^TestSkew_",
+		},
+		{
+			law: "11", guard: "a letter whose permits are far away goes back", file: "worker/letter_run.go",
+			old: "if p.N == 0 && wait > throttle.Horizon {", new: "if p.N == 0 && wait > 1000*throttle.Horizon {",
+			test: "^TestLetter_WaitsForLongElsewhere$",
 		},
 		{
 			law: "12", guard: "what cannot be taken back rests while the clock may be wrong", file: "campaign/duty.go",
@@ -176,6 +280,17 @@ func ofGround() []mutant {
 			law: "12", guard: "a jump gives nobody up", file: "campaign/retry.go",
 			old: " && p.Watch.Steady() == nil", new: "",
 			test: "^TestPatience_NobodyIsGivenUpByAJump$",
+		},
+		{
+			law: "12", guard: "what was begun before a jump is undone", file: "campaign/duty.go",
+			old: "\t\treturn s.watch.Steady()", new: "\t\treturn nil",
+			test: "^TestScheduler_FinalDuties",
+		},
+		{
+			law: "12", guard: "a duty that is undone by a jump", file: "campaign/duty.go",
+			old:  "\t\tif err := s.watch.Steady(); err != nil {\n\t\t\treturn err\n\t\t}\n\t\tif err := change",
+			new:  "\t\tif err := change",
+			test: "^TestScheduler_FinalDuties",
 		},
 		{
 			law: "–", guard: "permits are void soon after their time", file: "throttle/limiter.go",

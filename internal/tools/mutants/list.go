@@ -16,7 +16,6 @@ func mutants() []mutant { return append(ofMails(), ofGround()...) }
 // Tests that name several guards.
 const (
 	door    = "^TestBegin_EachGuardAloneRefuses$"
-	model   = "^TestDelivery_HoldsItsLawsUnderAnyInterleaving$"
 	plan    = "^TestPlan_TwicePlansOnce$"
 	letters = "^TestBegin_EachGuardAloneRefusesALetter$"
 	terms   = "^TestBegin_HearsOfTermsThatHaveChanged$"

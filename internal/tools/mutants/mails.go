@@ -16,7 +16,28 @@ func ofMails() []mutant {
 		{
 			law: "1", guard: "a batch is taken once", file: "campaign/batch.go",
 			old: "(state = 'released' OR execution = ?)", new: "(1 = 1 OR execution = ?)",
-			pkg: "campaign", test: model,
+			test: "^TestBatch_IsOfOneExecution$",
+		},
+		{
+			law: "1", guard: "a batch's end is its execution's", file: "campaign/batch.go",
+			old:  "n, err := tx.Exec(ctx, `DELETE FROM batches WHERE id = ? AND execution = ?`",
+			new:  "n, err := tx.Exec(ctx, `DELETE FROM batches WHERE id = ? AND execution <> -?`",
+			test: "^TestBatch_IsOfOneExecution$",
+		},
+		{
+			law: "1", guard: "an emptied Redis gives no permits for a while", file: "throttle/limiter.go",
+			old: "next, by, late, forgot = now + horizon, interval, 0, true", new: "next, by, late = now, interval, 0",
+			test: "^TestLimiter_GivesNothingForAHorizonAfterAFlush$",
+		},
+		{
+			law: "1", guard: "nor does another Redis than the last", file: "throttle/limiter.go",
+			old: "if seen ~= server or", new: "if",
+			test: "^TestLimiter_GivesNothingForAHorizonAfterAFailover$",
+		},
+		{
+			law: "1", guard: "an emptied Redis gives no connections for a while", file: "throttle/leases.go",
+			old: "if now - born < horizon then", new: "if now < born then",
+			test: "^TestLeases_AfterAFlush",
 		},
 		{
 			law: "2", guard: "a page planned by what was read before is not planned again", file: "campaign/plan.go",
@@ -28,6 +49,16 @@ func ofMails() []mutant {
 			old: "    PRIMARY KEY (campaign_id, subscriber_id)",
 			new: "    UNIQUE (campaign_id, subscriber_id, rank, batch_id, not_before, lists, settled_at, wait, status)",
 			pkg: "campaign", test: plan,
+		},
+		{
+			law: "2", guard: "who paused or cancelled meanwhile is seen by the planning", file: "campaign/plan.go",
+			old: "if err == nil && n == 0 {", new: "if err != nil && n == 0 {",
+			test: "^TestOrder_ACancelAndThePlanning$", engine: postgres,
+		},
+		{
+			law: "2", guard: "a launch is of what was looked at", file: "campaign/launch.go",
+			old: " AND updated_at = ?`, c.ID, string(c.Status)", new: " AND updated_at <> -?`, c.ID, string(c.Status)",
+			test: "^TestOrder_AnEditAndALaunch$", engine: postgres,
 		},
 		{
 			law: "3", guard: "begin: the campaign is being sent", file: "campaign/settle.go",
@@ -156,6 +187,58 @@ func ofMails() []mutant {
 			test: cut,
 		},
 		{
+			law: "3", guard: "a begin asks for the gate", file: "worker/record.go",
+			old: "if err := tx.Gate(ctx, false); err != nil {", new: "if err := ctx.Err(); err != nil {",
+			test: "^TestBegin_IsInTurnWithANo$", engine: postgres,
+		},
+		{
+			law: "3", guard: "a no asks for the gate", file: "internal/database/order.go",
+			old: "return tx.Gate(ctx, true)", new: "return nil",
+			pkg: "worker", test: "^TestBegin_IsInTurnWithANo$", engine: postgres,
+		},
+		{
+			law: "3", guard: "a stop asks for the gate", file: "campaign/stop.go",
+			old: "if err := tx.Gate(ctx, true); err != nil {", new: "if err := ctx.Err(); err != nil {",
+			pkg: "worker", test: "^TestBegin_IsInTurnWithANo$", engine: postgres,
+		},
+		{
+			law: "3", guard: "who waited for the gate reads what is true after it", file: "internal/database/write.go",
+			old: "BEGIN ISOLATION LEVEL READ COMMITTED", new: "BEGIN ISOLATION LEVEL REPEATABLE READ",
+			test: "^TestTx_ReadsAfterTheGate", engine: postgres,
+		},
+		{
+			law: "3", guard: "a day's last place is of one", file: "throttle/warmup.go",
+			old:  "`UPDATE warmup_days SET used = used WHERE lane = ? AND date = ? RETURNING `+warmupColumns",
+			new:  "`SELECT `+warmupColumns+` FROM warmup_days WHERE lane = ? AND date = ?`",
+			test: "^TestCaps_", engine: postgres,
+		},
+		{
+			law: "3", guard: "an hour's last place is of one", file: "throttle/room.go",
+			old:  "query, args := `UPDATE limits SET updated_at = updated_at WHERE scope = ?`",
+			new:  "query, args := `UPDATE limits SET updated_at = updated_at WHERE scope = '-' ",
+			test: " ?`",
+		},
+		{
+			law: "3", guard: "a day that is over has no room", file: "throttle/warmup.go",
+			old: "now < d.From || now >= d.Until", new: "now < d.From",
+			test: "^TestWarmup_OpensEachDayOnce$",
+		},
+		{
+			law: "3", guard: "a day that has not come has no room", file: "throttle/warmup.go",
+			old: "now < d.From || now >= d.Until", new: "now >= d.Until",
+			test: "^TestWarmup_OpensEachDayOnce$",
+		},
+		{
+			law: "3", guard: "a cap that is spent opens no further envelopes", file: "worker/batch.go",
+			old: "&& !b.spent() && b.today()", new: "&& b.today()",
+			test: cut,
+		},
+		{
+			law: "3", guard: "what is stopped or paused opens no further envelopes", file: "worker/batch.go",
+			old: "&& !w.halted(b.CampaignID) && !b.held()", new: "&& !b.held()",
+			test: cut,
+		},
+		{
 			law: "4", guard: "an accept settles its own attempt", file: "campaign/settle.go",
 			old: "AND attempts = ? AND status = 'sending'`, len(plain)", new: "AND attempts <> -? AND status = 'sending'`, len(plain)",
 			pkg: "campaign", test: "^TestSettle_IsKeyedByTheAttempt$",
@@ -176,6 +259,21 @@ func ofMails() []mutant {
 			pkg: "campaign", test: "^TestSettle_TakesALateAnswerWhereverTheDoubtIs$",
 		},
 		{
+			law: "4", guard: "a report that comes back ends a doubt", file: "campaign/settle.go",
+			old: "open := d.Status == Begun", new: "open := d.Status == Begun && d.Doubts > 9",
+			pkg: "worker", test: "^TestFeedback_EndsADoubt$",
+		},
+		{
+			law: "4", guard: "a late refusal is believed where its doubt is the last attempt", file: "campaign/late.go",
+			old: "return d.Attempts == v.Attempt &&", new: "return d.Attempts >= v.Attempt &&",
+			test: "^TestSettle_",
+		},
+		{
+			law: "4", guard: "known answers are kept while the database is away", file: "worker/record.go",
+			old: "return errors.Is(err, database.ErrUnavailable) ||", new: "return",
+			test: "^TestRecorder_KeepsAnswersWhileLoginsAreRefused$", engine: postgres,
+		},
+		{
 			law: "5", guard: "a second doubt waits for a person", file: "campaign/retry.go",
 			old: `|| d.Doubts >= 1 {`, new: `{`,
 			pkg: "worker", test: "^TestWorker_TwoDoubtsAreNeverResentByMachine$",
@@ -194,6 +292,21 @@ func ofMails() []mutant {
 			law: "5", guard: "doubts of a relay that swallows are held", file: "sending/health.go",
 			old: "Hold: probing || often", new: "Hold: false",
 			test: "^TestStreak_",
+		},
+		{
+			law: "5", guard: "what a silent process had begun waits for its answer", file: "campaign/batch.go",
+			old: "if !proven {", new: "if proven {",
+			test: "^TestRecover_WaitsForASilentProcess$",
+		},
+		{
+			law: "5", guard: "a doubt waits until its relay answers plainly", file: "campaign/scheduler.go",
+			old: "if d.Status == Uncertain && doubtful[d.RelayID] && !probes[d.SubscriberID] {", new: "if false {",
+			pkg: "worker", test: "^TestWorker_ARelayThatSwallows",
+		},
+		{
+			law: "5", guard: "all doubts of a relay that swallows are held", file: "worker/recorder.go",
+			old: "for _, id := range swallowing {", new: "for _, id := range swallowing[:0] {",
+			test: "^TestWorker_ARelayThatSwallows",
 		},
 	}
 }
