@@ -6,7 +6,7 @@ func ofMails() []mutant {
 		{
 			law: "1", guard: "a batch that the queue has lost is offered again", file: "campaign/scheduler.go",
 			old: "{\"offer again\", s.offerAgain},", new: "",
-			pkg: "worker", test: "^TestQueue_EmptiedInTheMiddleLosesNobody$",
+			pkg: "worker", test: "^TestQueue_AWorkerThatDiesBeforeItTookHoldsNothingUp$",
 		},
 		{
 			law: "1", guard: "offers have numbers", file: "worker/queue.go",
