@@ -174,7 +174,10 @@ func (s *Store) orphans(ctx context.Context, tx *database.Tx, b Batch, begun []D
 	return s.Count(ctx, tx, t)
 }
 
-// Recover hands on what a process has left: its batches' queued deliveries
+// recoverPage is how many batches of a process are handed on in one transaction.
+const recoverPage = 8
+
+// Recover hands on what a process has left, at most [recoverPage] batches at a time: its batches' queued deliveries
 // wait for another batch, those that had begun are in doubt. proven says that
 // the process has ended; otherwise it may still know the answer, and a doubt
 // waits for patience (milliseconds).
@@ -183,11 +186,15 @@ func (s *Store) Recover(ctx context.Context, tx *database.Tx, session int64, pro
 		return 0, 0, err
 	}
 	var rows []batchRow
-	if err := tx.Select(ctx, &rows, `SELECT `+batchColumns+` FROM batches WHERE session = ? AND state = 'taken'`, session); err != nil {
+	if err := tx.Select(ctx, &rows, `SELECT `+batchColumns+` FROM batches WHERE session = ? AND state = 'taken' ORDER BY id LIMIT ?`, session, recoverPage); err != nil {
 		return 0, 0, err
 	}
 	for _, row := range rows {
 		b, err := row.batch()
+		if err != nil { // its list of members is damaged: their rows know the batch
+			b = Batch{ID: row.ID, CampaignID: row.CampaignID, Lane: row.Lane}
+			err = tx.Select(ctx, &b.Members, `SELECT subscriber_id FROM deliveries WHERE campaign_id = ? AND batch_id = ?`, b.CampaignID, b.ID)
+		}
 		if err != nil {
 			return 0, 0, err
 		}

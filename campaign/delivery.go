@@ -151,16 +151,17 @@ func (s *Store) ResendFailed(ctx context.Context, id int64) (int64, error) {
 		return 0, err
 	}
 	var total int64
-	for {
-		var n int
+	for after := int64(0); ; { // each person once, though some may have failed again by now
+		var rows []Delivery
 		err := s.db.Write(ctx, func(tx *database.Tx) error {
-			n, err = s.resendPage(ctx, tx, c, 1000)
+			rows, err = s.resendPage(ctx, tx, c, after, 1000)
 			return err
 		})
-		total += int64(n)
-		if err != nil || n == 0 {
+		if err != nil || len(rows) == 0 {
 			return total, err
 		}
+		total += int64(len(rows))
+		after = rows[len(rows)-1].SubscriberID
 	}
 }
 
@@ -178,44 +179,45 @@ func (c Campaign) resendable() error {
 	return nil
 }
 
-func (s *Store) resendPage(ctx context.Context, tx *database.Tx, c Campaign, limit int) (int, error) {
+// resendPage puts the next page of people back into the queue, and returns them.
+func (s *Store) resendPage(ctx context.Context, tx *database.Tx, c Campaign, after int64, limit int) ([]Delivery, error) {
 	if err := tx.Gate(ctx, true); err != nil { // in turn with the campaign's end
-		return 0, err
+		return nil, err
 	}
 	now, err := s.With(tx).Campaign(ctx, c.ID)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	if err := now.resendable(); err != nil { // cancelled since
-		return 0, err
+		return nil, err
 	}
 	var rows []Delivery
-	err = tx.Select(ctx, &rows, `SELECT `+deliveryColumns+` FROM deliveries WHERE campaign_id = ? AND (status = 'failed' OR status = 'uncertain' AND wait = 3)
-		ORDER BY subscriber_id LIMIT ?`, c.ID, limit)
+	err = tx.Select(ctx, &rows, `SELECT `+deliveryColumns+` FROM deliveries WHERE campaign_id = ? AND subscriber_id > ? AND (status = 'failed' OR status = 'uncertain' AND wait = 3)
+		ORDER BY subscriber_id LIMIT ?`, c.ID, after, limit)
 	if err != nil || len(rows) == 0 {
-		return 0, err
+		return nil, err
 	}
 	providers, err := s.providersOf(ctx, tx, rows)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	t := Tally{}
 	err = tx.Each(ctx, `UPDATE deliveries SET status = 'queued', wait = 1, not_before = 0, deferred_at = 0, run = run + 1 WHERE campaign_id = ? AND subscriber_id = ? AND status = ?`, len(rows),
 		func(i int, p *database.Params) { p.Set(c.ID, rows[i].SubscriberID, string(rows[i].Status)) },
 		func(i int, n int64) { t.move(c.ID, providers[i], rows[i].Status, Queued, n) })
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	if err := s.Count(ctx, tx, t); err != nil {
-		return 0, err
+		return nil, err
 	}
 	if err := journal.Write(ctx, tx, "resend", "campaign", c.ID, map[string]any{"deliveries": len(rows)}); err != nil {
-		return 0, err
+		return nil, err
 	}
 	if now.Status == Sent {
 		_, err = s.reopen(ctx, tx, c.ID)
 	}
-	return len(rows), err
+	return rows, err
 }
 
 // providersOf names the mailbox provider of each delivery, by its lane.

@@ -42,19 +42,24 @@ func (s *Scheduler) Relane(ctx context.Context, write Fenced) error {
 	if err != nil {
 		return err
 	}
+	var failed error
 	searches := make(map[int64]search, len(campaigns))
 	for _, c := range campaigns {
 		at, ok := s.searches[c.ID]
 		if !ok {
 			at = search{begun: c.LaunchedAt, ended: true}
 		}
-		if at, err = s.relaneSome(ctx, write, c.ID, at); err != nil {
-			return fmt.Errorf("relane campaign %d: %w", c.ID, err)
+		at, err := s.relaneSome(ctx, write, c.ID, at)
+		if err != nil { // its own trouble; unless it is everybody's, the others go on
+			failed = errors.Join(failed, fmt.Errorf("relane campaign %d: %w", c.ID, err))
+		}
+		if errors.Is(err, database.ErrStale) || errors.Is(err, database.ErrUnavailable) || ctx.Err() != nil {
+			return failed
 		}
 		searches[c.ID] = at
 	}
 	s.searches = searches // those of others are over
-	return nil
+	return failed
 }
 
 // running are the campaigns that are being sent.
