@@ -68,6 +68,17 @@ func TestBegin_ANoCutsNoMoreConnectionsThanAreOpen(t *testing.T) {
 			})
 			return nil
 		},
+		"rows taken from a batch": func(e *engine, id int64) func() { // for no reason that can be told
+			e.write(func(ctx context.Context, tx *database.Tx) error {
+				if err := tx.Gate(ctx, true); err != nil {
+					return err
+				}
+				_, err := tx.Exec(ctx, `UPDATE deliveries SET wait = 1, batch_id = 0 WHERE campaign_id = ? AND status = 'queued' AND wait = 0
+					AND batch_id = (SELECT MAX(batch_id) FROM deliveries WHERE status = 'queued' AND wait = 0)`, id)
+				return err
+			})
+			return func() {}
+		},
 		"taken over": func(e *engine, _ int64) func() {
 			e.write(func(ctx context.Context, tx *database.Tx) error {
 				_, _, err := e.campaigns.Recover(ctx, tx, e.process.Session(), false, 60_000)
