@@ -2,6 +2,7 @@ package sending_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -422,6 +423,65 @@ func TestDueLetters_InDoubtWaitForTheirRelay(t *testing.T) {
 			if l := b.is(id, "uncertain", 1, 1); !l.Held() {
 				b.Errorf("not held: %+v", l)
 			}
+		}
+	})
+}
+
+// What is held goes once more at a person's word, and is held again if its
+// answer is lost again.
+func TestLetter_HeldIsSentAgainByAPerson(t *testing.T) {
+	eachBag(t, func(b *mailbag) {
+		id := b.post()
+		resend := func() error {
+			return b.db.Write(b.Context(), func(tx *database.Tx) error { _, err := b.ResendLetter(b.Context(), tx, id); return err })
+		}
+		if err := resend(); !errors.Is(err, database.ErrConflict) {
+			b.Errorf("a letter that is not held: %v", err)
+		}
+		for n := 1; n <= 3; n++ {
+			b.now = b.now.Add(time.Minute)
+			if !b.take(id, process, execution+int64(n)) || !b.begin(id, execution+int64(n), n) {
+				b.Fatal("not sent")
+			}
+			next := b.ms()
+			if n > 1 {
+				next = 0
+			}
+			b.settle(id, n, doubt, next)
+			held, err := b.HeldLetters(b.Context(), 0, 10)
+			if err != nil || len(held) != min(n-1, 1) {
+				b.Fatalf("%d held after %d doubts, %v", len(held), n, err)
+			}
+			if n == 2 {
+				if err := resend(); err != nil {
+					b.Fatal(err)
+				}
+			}
+			if wrong, err := b.CheckLetters(b.Context()); err != nil || len(wrong) > 0 {
+				b.Errorf("%+v, %v", wrong, err)
+			}
+		}
+	})
+}
+
+// A state that contradicts itself is named.
+func TestCheckLetters_NamesWhatWouldWaitForEver(t *testing.T) {
+	eachBag(t, func(b *mailbag) {
+		id := b.post()
+		for _, broken := range []string{
+			`wait = 0`, `session = 7`, `status = 'sending'`, `status = 'sent'`, `status = 'deferred', wait = 0`, `status = 'uncertain'`, `status = 'skipped', wait = 0`, `doubts = 1`, `status = 'lost'`,
+		} {
+			b.do(func(ctx context.Context, tx *database.Tx) error {
+				_, err := tx.Exec(ctx, `UPDATE letters SET `+broken)
+				return err
+			})
+			if wrong, err := b.CheckLetters(b.Context()); err != nil || len(wrong) != 1 || wrong[0].ID != id {
+				b.Errorf("%s: %+v, %v", broken, wrong, err)
+			}
+			b.do(func(ctx context.Context, tx *database.Tx) error {
+				_, err := tx.Exec(ctx, `UPDATE letters SET status = 'queued', wait = 2, session = 0, doubts = 0, attempts = 0`)
+				return err
+			})
 		}
 	})
 }

@@ -122,6 +122,9 @@ func (w *letterWorld) look(l *written) sending.Letter {
 
 // check compares each letter with what is known of it.
 func (w *letterWorld) check() {
+	if wrong, err := w.senders.CheckLetters(w.ctx); err != nil || len(wrong) > 0 {
+		w.Fatalf("letters contradict themselves: %+v, %v", wrong, err)
+	}
 	for _, l := range w.letters {
 		if l.gone {
 			continue

@@ -50,7 +50,7 @@ func (d doctorCmd) Run(c *Config) error {
 		return err
 	}
 	if off > 0 {
-		return fmt.Errorf("the books of %d campaigns are off", off)
+		return fmt.Errorf("the books of %d campaigns and letters are off", off)
 	}
 	return nil
 }
@@ -84,8 +84,16 @@ func examineLedger(ctx context.Context, c *Config, db *database.DB) error {
 }
 
 func checkBooks(ctx context.Context, db *database.DB) (off int, err error) {
-	people := subscribers.NewStore(db)
-	store := campaign.NewStore(db, people, sending.NewStore(db, (*keyring.Keyring)(nil)), throttle.NewStore(db))
+	people, senders := subscribers.NewStore(db), sending.NewStore(db, (*keyring.Keyring)(nil))
+	wrong, err := senders.CheckLetters(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, l := range wrong {
+		fmt.Printf("WRONG: letter %d (%s) is %s, waits for %d, after %d attempts and %d doubts\n", l.ID, l.Kind, l.Status, l.Wait, l.Attempts, l.Doubts)
+	}
+	off = len(wrong)
+	store := campaign.NewStore(db, people, senders, throttle.NewStore(db))
 	for before := int64(0); ; {
 		page, err := store.Campaigns(ctx, before, 100)
 		if err != nil || len(page) == 0 {

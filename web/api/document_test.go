@@ -21,7 +21,7 @@ func TestDocument_HasEveryCall(t *testing.T) {
 		"GET /subscribers", "GET /subscribers/{id}", "GET /relays", "POST /relays", "GET /relays/{id}", "PUT /relays/{id}", "POST /relays/{id}/test", "POST /relays/{id}/resume", "GET /domains", "POST /domains",
 		"GET /senders", "POST /senders", "GET /throttles/{scope}", "PUT /throttles/{scope}", "GET /campaigns", "POST /campaigns", "GET /campaigns/{id}", "PUT /campaigns/{id}",
 		"POST /campaigns/{id}/launch", "POST /campaigns/{id}/pause", "POST /campaigns/{id}/resume", "POST /campaigns/{id}/cancel", "POST /campaigns/{id}/resend-failed",
-		"POST /campaigns/{id}/test", "GET /campaigns/{id}/letters", "GET /campaigns/{id}/deliveries", "GET /campaigns/{id}/events", "GET /stop", "POST /stop", "DELETE /stop",
+		"POST /campaigns/{id}/test", "GET /campaigns/{id}/letters", "GET /letters/held", "POST /letters/{id}/resend", "GET /campaigns/{id}/deliveries", "GET /campaigns/{id}/events", "GET /stop", "POST /stop", "DELETE /stop",
 		"PUT /lists/{id}", "GET /lists/{id}/wordings", "POST /lists/{id}/wordings", "POST /lists/{id}/reconfirm", "POST /lists/{id}/hygiene", "POST /lists/{id}/hygiene/decide", "GET /hygiene/{id}",
 		"GET /imports/{id}/refused", "DELETE /subscribers/{id}", "GET /subscribers/{id}/export", "GET /subscribers/{id}/consents", "GET /subscribers/{id}/consent-proof",
 		"GET /consent-ledger", "POST /consent-ledger/check", "GET /retention", "PUT /retention", "GET /retention/runs", "GET /register", "POST /keys/rotate",

@@ -21,7 +21,7 @@ type Test struct {
 type Letter struct {
 	ID           ID         `json:"id"`
 	Kind         string     `json:"kind"`
-	Email        string     `json:"email"`
+	Email        string     `json:"email,omitempty" doc:"Of held letters only for tokens with subscribers:read."`
 	SubscriberID *ID        `json:"subscriber_id"`
 	Status       string     `json:"status" enum:"queued,sending,sent,deferred,failed,skipped,uncertain"`
 	Attempts     int        `json:"attempts"`
@@ -109,4 +109,28 @@ func (c *calls) letters(ctx context.Context, in *struct {
 	}
 	found, err := c.Sending.Letters(ctx, in.id(), in.Limit)
 	return pageOf(Paging{Limit: in.Limit}, found, func(l sending.Letter) int64 { return l.ID }, letterOf), err
+}
+
+// heldLetters are those in doubt that wait for a person.
+func (c *calls) heldLetters(ctx context.Context, in *struct{ Paging }) (Page[Letter], error) {
+	found, err := c.Sending.HeldLetters(ctx, in.Cursor.int(), in.Limit+1)
+	page := pageOf(in.Paging, found, func(l sending.Letter) int64 { return l.ID }, letterOf)
+	if !askedBy(ctx).actor.May("subscribers:read") {
+		for i := range page.Items {
+			page.Items[i].Email = ""
+		}
+	}
+	return page, err
+}
+
+// resendLetter lets a held letter go once more.
+func (c *calls) resendLetter(ctx context.Context, tx *database.Tx, in *ByID) (Letter, error) {
+	l, err := c.Sending.ResendLetter(ctx, tx, in.id())
+	if err != nil {
+		return Letter{}, err
+	}
+	if !askedBy(ctx).actor.May("subscribers:read") {
+		l.Email = ""
+	}
+	return letterOf(l), nil
 }

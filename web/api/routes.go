@@ -114,6 +114,8 @@ func (c *calls) table() []route {
 		{post, "/campaigns/{id}/test", "campaigns:write", "Mail a campaign to addresses of your own", prepared(c, http.StatusAccepted, c.test, c.LettersNudge)},
 		{post, "/campaigns/{id}/preview", "campaigns:read", "A campaign as a person would get it", answered(c, http.StatusOK, c.preview)},
 		{get, "/campaigns/{id}/letters", "campaigns:read", "The test mails of a campaign, newest first", read(c, c.letters)},
+		{get, "/letters/held", "campaigns:read", "One-off mails in doubt that wait for a person's word", read(c, c.heldLetters)},
+		{post, "/letters/{id}/resend", "campaigns:write", "Send a held one-off mail once more", act(c, c.resendLetter, c.LettersNudge)},
 		{get, "/campaigns/{id}/deliveries", "campaigns:read", "What became of each message", read(c, c.deliveries)},
 		{get, "/campaigns/{id}/interactions", "campaigns:read", "Links followed and mails opened, of those who agreed to be watched", read(c, c.interactions)},
 		{get, "/campaigns/{id}/events", "campaigns:read", "Counts and rate, live", c.live},
