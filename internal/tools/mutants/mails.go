@@ -298,7 +298,7 @@ func ofMails() []mutant {
 			test: "^TestRecover_WaitsForASilentProcess$",
 		},
 		{
-			law: "5", guard: "a doubt waits until its relay answers plainly", file: "campaign/scheduler.go",
+			law: "5", guard: "a doubt waits until its relay answers plainly", file: "campaign/wake.go",
 			old: "if d.Status == Uncertain && doubtful[d.RelayID] && !probes[d.SubscriberID] {", new: "if false {",
 			pkg: "worker", test: "^TestWorker_ARelayThatSwallows",
 		},
