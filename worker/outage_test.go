@@ -56,9 +56,7 @@ func TestRecorder_TriesACommitAnewThatGetsNoAnswer(t *testing.T) {
 	id := e.launch(e.sender(s, 20), e.list("all", addresses("p", people)...))
 	e.await(id, 30*time.Second, atLeast(100))
 	wire.Hold()
-	for e.worker.Ready() == nil {
-		time.Sleep(10 * time.Millisecond)
-	}
+	waitFor(t, 20*time.Second, func() bool { return e.worker.Ready() != nil }) // long before the database's own limit
 	wire.Pass()
 	n := e.sent(id, 60*time.Second)
 	onceEach(t, s, people)

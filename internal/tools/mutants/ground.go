@@ -72,6 +72,16 @@ func ofGround() []mutant {
 			test: "^TestOrder_AListsSuppression", engine: postgres,
 		},
 		{
+			law: "6", guard: "an erased address is remembered", file: "subscribers/erase.go",
+			old: "if err := st.bury(ctx, tx, p.Key); err != nil {", new: "if err := ctx.Err(); err != nil {",
+			test: "^TestOrder_AnErasure",
+		},
+		{
+			law: "6", guard: "two who speak for a person do so in turn", file: "internal/database/order.go",
+			old: "query+` FOR UPDATE`", new: "query",
+			pkg: "subscribers", test: "^TestOrder_", engine: postgres,
+		},
+		{
 			law: "6", guard: "the ledger is append-only", file: "migrations/0010_append_only.sqlite.sql",
 			old: "BEFORE DELETE ON consents BEGIN SELECT RAISE(ABORT, 'the consent ledger is append-only'); END",
 			new: "BEFORE DELETE ON consents BEGIN SELECT 1; END",

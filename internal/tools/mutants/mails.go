@@ -268,6 +268,11 @@ func ofMails() []mutant {
 			test: "^TestSettle_",
 		},
 		{
+			law: "4", guard: "a commit that hangs is cut while its answers still count", file: "worker/record.go",
+			old: "r.limit = min(commitTime, r.patience.FinalDot/3)", new: "r.limit = 100 * commitTime",
+			test: "^TestRecorder_TriesACommitAnewThatGetsNoAnswer$", engine: postgres,
+		},
+		{
 			law: "4", guard: "known answers are kept while the database is away", file: "worker/record.go",
 			old: "return errors.Is(err, database.ErrUnavailable) ||", new: "return",
 			test: "^TestRecorder_KeepsAnswersWhileLoginsAreRefused$", engine: postgres,
