@@ -59,3 +59,28 @@ func TestCaps_TheLastPlaceIsOfOne(t *testing.T) {
 		}
 	})
 }
+
+// A day's cap lets nothing through before the day begins and after it has
+// ended, whatever is left of it.
+func TestClaim_OnlyWhileItsDayLasts(t *testing.T) {
+	eachAt(t, func(t *testing.T, db *database.DB, now *time.Time) {
+		w := newWarm(t, db, "google")
+		day := w.open()
+		for _, c := range []struct {
+			at   int64
+			room int64
+		}{{day.From - 1, 0}, {day.From, day.Cap}, {day.Until - 1, day.Cap}, {day.Until, 0}} {
+			*now = time.UnixMilli(c.at)
+			err := write(t, db, func(ctx context.Context, tx *database.Tx) error {
+				q, err := w.s.Claim(ctx, tx, w.lane, day.Date)
+				if err == nil && q.Room() != c.room {
+					t.Errorf("at %s: room for %d, want %d", now.UTC(), q.Room(), c.room)
+				}
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}

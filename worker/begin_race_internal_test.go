@@ -46,6 +46,9 @@ func TestBegin_IsInTurnWithANo(t *testing.T) {
 					t.Errorf("begun: %v; the no saw %d begun, and must come after it", begun, saw)
 				}
 			})
+			if name != "a suppression" {
+				continue // the same lock, the other way round
+			}
 			t.Run(table+", "+name+" before the begin's commit", func(t *testing.T) {
 				db := databasetest.Open(t, databasetest.Postgres(t))
 				d := newDoor(t, db)

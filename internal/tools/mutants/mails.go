@@ -213,19 +213,18 @@ func ofMails() []mutant {
 		},
 		{
 			law: "3", guard: "an hour's last place is of one", file: "throttle/room.go",
-			old:  "query, args := `UPDATE limits SET updated_at = updated_at WHERE scope = ?`",
-			new:  "query, args := `UPDATE limits SET updated_at = updated_at WHERE scope = '-' ",
-			test: " ?`",
+			old: "WHERE scope = ?`, []any{scope}", new: "WHERE scope = '-' AND scope = ?`, []any{scope}",
+			test: "^TestCaps_", engine: postgres,
 		},
 		{
 			law: "3", guard: "a day that is over has no room", file: "throttle/warmup.go",
 			old: "now < d.From || now >= d.Until", new: "now < d.From",
-			test: "^TestWarmup_OpensEachDayOnce$",
+			test: "^TestClaim_OnlyWhileItsDayLasts$",
 		},
 		{
 			law: "3", guard: "a day that has not come has no room", file: "throttle/warmup.go",
 			old: "now < d.From || now >= d.Until", new: "now >= d.Until",
-			test: "^TestWarmup_OpensEachDayOnce$",
+			test: "^TestClaim_OnlyWhileItsDayLasts$",
 		},
 		{
 			law: "3", guard: "a cap that is spent opens no further envelopes", file: "worker/batch.go",
