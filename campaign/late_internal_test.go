@@ -57,6 +57,11 @@ func TestSettle_TakesALateAnswerWhereverTheDoubtIs(t *testing.T) {
 			p.begin(b, r)
 			p.settle(b, r, smtp.Result{Stage: smtp.Body, Err: io.EOF})
 		}, taken, Accepted},
+		{"in doubt again, refused", func(p *played) {
+			b, r := again(p)
+			p.begin(b, r)
+			p.settle(b, r, smtp.Result{Stage: smtp.Body, Err: io.EOF})
+		}, refused, Uncertain},
 		{"cancelled", func(p *played) {
 			order(func(tx *database.Tx, id int64) error { _, err := p.store.Cancel(p.ctx, tx, id, ""); return err })(p)
 			p.tick()
