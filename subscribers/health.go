@@ -14,6 +14,7 @@ import (
 	"facteur/internal/address"
 	"facteur/internal/database"
 	"facteur/internal/journal"
+	"facteur/internal/panics"
 	"facteur/subscribers/hygiene"
 	"facteur/subscribers/segment"
 )
@@ -369,13 +370,14 @@ func (e *Examiner) lookUp(ctx context.Context, mx map[string]string) error {
 func (e *Examiner) questions(ctx context.Context, domains []string) map[string]string {
 	answers := make(map[string]string, len(domains))
 	var mu sync.Mutex
-	var all sync.WaitGroup
+	var all panics.Group
 	silence := 0
 	next := make(chan string)
 	for range questionsOnce {
 		all.Go(func() {
 			for d := range next {
-				a := e.takesMail(ctx, d)
+				a := "unknown"
+				all.Do(func() { a = e.takesMail(ctx, d) })
 				mu.Lock()
 				if answers[d] = a; a == "unknown" {
 					silence++

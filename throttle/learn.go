@@ -11,6 +11,7 @@ import (
 
 	"facteur/internal/address"
 	"facteur/internal/database"
+	"facteur/internal/panics"
 )
 
 // How providers are learned: so many domains in one go, so many at once, kept
@@ -166,7 +167,7 @@ func (s *Store) Learn(ctx context.Context, r *address.Resolver, own bool, write 
 	}
 	answers := make([]answer, len(due))
 	slots := make(chan struct{}, learnAtOnce)
-	var all sync.WaitGroup
+	var all panics.Group
 	for i, d := range due {
 		if !own && reserved(d.Domain) || s.providers.OfDomain(d.Domain) != Other {
 			continue // the data file may have come to name it

@@ -383,7 +383,10 @@ func (a *App) wire(ctx context.Context) error {
 		return checkDomain(ctx, senders, checker, d)
 	}
 	a.watched = make(chan struct{})
-	go func() { defer close(a.watched); a.watchClock() }()
+	go func() {
+		defer close(a.watched)
+		a.mishaps.Loop(a.background, "clock", func(context.Context) { a.watchClock() })
+	}()
 	a.refreshed = make(chan struct{})
 	go func() {
 		defer close(a.refreshed)

@@ -45,9 +45,9 @@ var arrows = map[string][]string{
 	"sending/dkim":    {},
 	"sending/sandbox": {},
 	"sending/reply":   {},
-	"sending/doctor":  {"internal/address"},
+	"sending/doctor":  {"internal/address", "internal/panics"},
 	"sending":         {"internal/address", "internal/database", "internal/journal", "internal/keyring", "internal/panics", "sending/dkim", "sending/doctor", "sending/reply", "sending/smtp"},
-	"throttle":        {"internal/address", "internal/database", "internal/journal"},
+	"throttle":        {"internal/address", "internal/database", "internal/journal", "internal/panics"},
 	"access":          {"internal/database", "internal/journal", "internal/keyring"},
 
 	"unsubscribe": {"internal/database", "internal/journal", "internal/keyring", "subscribers"},
@@ -65,7 +65,7 @@ var arrows = map[string][]string{
 	},
 	"feedback/parse":    {"sending/reply"},
 	"feedback/provider": {"feedback/parse", "sending/reply"},
-	"feedback/inbound":  {},
+	"feedback/inbound":  {"internal/panics"},
 	"feedback": {
 		"campaign", "feedback/parse", "feedback/provider", "internal/address", "internal/database", "internal/journal", "internal/keyring", "sending", "sending/reply", "subscribers", "throttle", "unsubscribe",
 	},

@@ -16,6 +16,8 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
+
+	"facteur/internal/panics"
 )
 
 // Mailbox is an IMAP mailbox whose unseen mails are taken in.
@@ -223,10 +225,13 @@ func (b *Mailbox) takeSome(ctx context.Context, c *imapclient.Client, ids []imap
 	var wg sync.WaitGroup
 	for i, m := range mails {
 		wg.Go(func() {
-			known, err := b.take(ctx, "imap", nil, bytes.NewReader(m.FindBodySection(body)))
-			if failures[i] = err; err == nil {
-				b.metrics.polled.WithLabelValues(fmt.Sprint(known)).Inc()
-			}
+			failures[i] = panics.Do(func() error { // one mail at which the program fails keeps no other back
+				known, err := b.take(ctx, "imap", nil, bytes.NewReader(m.FindBodySection(body)))
+				if err == nil {
+					b.metrics.polled.WithLabelValues(fmt.Sprint(known)).Inc()
+				}
+				return err
+			})
 		})
 	}
 	wg.Wait()

@@ -21,7 +21,12 @@ type Error struct {
 
 // New is the error of a value that recover returned, with the stack of the
 // goroutine that panicked.
-func New(value any) *Error { return &Error{value, string(debug.Stack())} }
+func New(value any) *Error {
+	if again, ok := value.(*Error); ok {
+		return again // raised by [Group.Wait]: the stack is where it began
+	}
+	return &Error{value, string(debug.Stack())}
+}
 
 func (e *Error) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
 

@@ -48,3 +48,21 @@ func TestLog_LoopGoesOnAfterAPanicAndCountsIt(t *testing.T) {
 		}
 	})
 }
+
+func TestGroup_RaisesAPanicWhereItIsWaitedFor(t *testing.T) {
+	var g panics.Group
+	ended := make(chan bool, 3)
+	for i := range 3 {
+		g.Go(func() {
+			defer func() { ended <- true }()
+			if i == 1 {
+				panic("no such luck")
+			}
+		})
+	}
+	err := panics.Do(func() error { g.Wait(); return nil })
+	var p *panics.Error
+	if !errors.As(err, &p) || p.Value != "no such luck" || !strings.Contains(p.Stack, "TestGroup_") || len(ended) != 3 {
+		t.Errorf("%v after %d had ended", err, len(ended))
+	}
+}

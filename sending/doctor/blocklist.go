@@ -5,7 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
+
+	"facteur/internal/panics"
 )
 
 // blockAnswer is what one list said about one address or domain.
@@ -38,7 +39,7 @@ func (e *examination) blocklists(ctx context.Context) []Finding {
 	if len(e.Egress) == 0 {
 		f.add(Info, "blocklist_domain_only", "", "Block lists were asked about the domain alone: the sending addresses are not known.").Fix = "Give the relays their egress_ips, or name them with --egress."
 	}
-	var all sync.WaitGroup
+	var all panics.Group
 	for i := range questions {
 		all.Go(func() { e.askList(ctx, &questions[i]) })
 	}

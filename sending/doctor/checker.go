@@ -7,10 +7,10 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"facteur/internal/address"
+	"facteur/internal/panics"
 
 	"golang.org/x/net/publicsuffix"
 )
@@ -107,7 +107,7 @@ func (c *Checker) Check(ctx context.Context, s Subject) Report {
 	for _, relay := range e.Relays {
 		parts = append(parts, func(ctx context.Context) []Finding { return e.relay(ctx, relay) })
 	}
-	var all sync.WaitGroup
+	var all panics.Group
 	found := make([][]Finding, len(parts))
 	for i, part := range parts {
 		all.Go(func() { found[i] = part(ctx) })

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"facteur/internal/address"
+	"facteur/internal/panics"
 )
 
 // mx examines whether the From domain can receive replies.
@@ -44,7 +45,7 @@ func (e *examination) receives(ctx context.Context, f *findings, domain, prefix,
 	names := make([]string, len(found))
 	var dead, unsure []string
 	var lock sync.Mutex
-	var all sync.WaitGroup
+	var all panics.Group
 	for i, mx := range found {
 		names[i] = mx.Host
 		if i >= mostHosts {
