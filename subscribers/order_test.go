@@ -197,6 +197,14 @@ func TestOrder_AnErasureAndWhatBringsPeople(t *testing.T) {
 		if !errors.Is(done[0].Err, subscribers.ErrSuppressed) || p.person(ada).ID != 0 {
 			p.Errorf("%+v", done)
 		}
+		const cyd = "cyd@example.org"
+		p.do(p.enrol(p.list, cyd, nil))
+		p.overlap(func(ctx context.Context, tx *database.Tx) error { // by this package alone
+			return p.store.Erase(ctx, tx, p.person(cyd).ID, "test")
+		}, p.enrol(newList(t, p.db), cyd, &done))
+		if !errors.Is(done[0].Err, subscribers.ErrSuppressed) || p.person(cyd).ID != 0 {
+			p.Errorf("%+v", done)
+		}
 		const bob = "bob@example.org"
 		p.do(p.enrol(newList(t, p.db), bob, nil))
 		p.overlap(erase(bob), func(ctx context.Context, tx *database.Tx) error {

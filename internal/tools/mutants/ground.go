@@ -58,7 +58,7 @@ func ofGround() []mutant {
 		},
 		{
 			law: "6", guard: "an import brings no erased person", file: "subscribers/enroll.go",
-			old: "for _, k := range append(keys, erased...) {", new: "for _, k := range keys {",
+			old: "append(keys, erased...)", new: "append(keys, erased[:0]...)",
 			test: "^TestOrder_AnErasure",
 		},
 		{
@@ -146,7 +146,7 @@ func ofGround() []mutant {
 		},
 		{
 			law: "9", guard: "begin: the addressee may have this kind", file: "worker/letter_record.go",
-			old: "if pass[i] && !t.why.reread {", new: "if !t.why.reread {",
+			old: "reason := refusal(m.letter, standings[i], now)", new: "reason := refusal(m.letter, standings[i], now)[:0]",
 			test: letters,
 		},
 		{

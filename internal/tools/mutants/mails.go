@@ -304,7 +304,7 @@ func ofMails() []mutant {
 		{
 			law: "5", guard: "a doubt waits until its relay answers plainly", file: "campaign/wake.go",
 			old: "if d.Status == Uncertain && doubtful[d.RelayID] && !probes[d.SubscriberID] {", new: "if false {",
-			pkg: "worker", test: "^TestWorker_ARelayThatSwallows",
+			test: "^TestWake_",
 		},
 		{
 			law: "5", guard: "all doubts of a relay that swallows are held", file: "worker/recorder.go",
