@@ -192,7 +192,7 @@ func ofGround() []mutant {
 		},
 		{
 			law: "9", guard: "a link is good when it comes", file: "worker/letter_gate.go",
-			old: "0 <= age && age < linksFor", new: "true",
+			old: "0 <= age && age < linksFor", new: "age < 100*linksFor",
 			test: "^TestLetters_ComeWithALinkThatIsGood$",
 		},
 		{
