@@ -269,7 +269,7 @@ func ofGround() []mutant {
 		{
 			law: "11", guard: "what is early by our clock goes back after a pause", file: "worker/skew.go",
 			old: "earlyPause = time.Second", new: "earlyPause = 0",
-			test: "^TestSkew_",
+			test: "^TestSkew_", engine: postgres,
 		},
 		{
 			law: "11", guard: "a letter whose permits are far away goes back", file: "worker/letter_run.go",
@@ -297,20 +297,14 @@ func ofGround() []mutant {
 			test: "^TestScheduler_FinalDuties",
 		},
 		{
-			law: "12", guard: "a duty that is undone by a jump", file: "campaign/duty.go",
-			old:  "\t\tif err := s.watch.Steady(); err != nil {\n\t\t\treturn err\n\t\t}\n\t\tif err := change",
-			new:  "\t\tif err := change",
-			test: "^TestScheduler_FinalDuties",
-		},
-		{
 			law: "–", guard: "permits are void soon after their time", file: "throttle/limiter.go",
 			old: "return p.Every > 0 && now-p.At(i) > p.Late(connections)", new: "return false",
 			test: "^TestPermits_AreVoidAfterTheMachineHasSlept$",
 		},
 		{
 			law: "–", guard: "a person handed over before a no is asked about", file: "worker/delivery.go",
-			old: "w.recorder.refusals.people.Load() > d.asked)", new: "d.batch.suspicious())",
-			test: cut,
+			old: "w.recorder.refusals.people.Load() > d.asked)", new: "false)",
+			test: cut, engine: postgres,
 		},
 		{
 			law: "–", guard: "a batch that panicked goes back", file: "worker/batch.go",
