@@ -36,7 +36,8 @@ func TestCaps_TheLastPlaceIsOfOne(t *testing.T) {
 			return room, err
 		}
 		byHour := func(ctx context.Context, tx *database.Tx) (room int64, err error) {
-			rooms, err := s.Rooms(ctx, tx, map[string]throttle.Gate{throttle.AllScope: {Scope: throttle.AllScope, Limit: throttle.Limit{PerHour: 1}}})
+			gate := throttle.Gate{Scope: throttle.AllScope, Limit: throttle.Limit{PerHour: 1}}
+			rooms, err := s.Rooms(ctx, tx, map[string]throttle.Gate{gate.Scope: gate})
 			if room = rooms[throttle.AllScope].All; err == nil && room > 0 {
 				err = s.CountBegins(ctx, tx, map[throttle.Begun]int64{{Lane: lane}: 1})
 			}

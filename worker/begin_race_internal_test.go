@@ -41,7 +41,8 @@ func TestBegin_IsInTurnWithANo(t *testing.T) {
 				db := databasetest.Open(t, databasetest.Postgres(t))
 				d := newDoor(t, db)
 				m := d.letterAt(sending.TestLetter)
-				saw, begun := d.during(table, func() bool { return begin(d, m) }, func(ctx context.Context, tx *database.Tx) error { return no(ctx, tx, d) })
+				saw, begun := d.during(table, func() bool { return begin(d, m) },
+					func(ctx context.Context, tx *database.Tx) error { return no(ctx, tx, d) })
 				if !begun || saw != 1 {
 					t.Errorf("begun: %v; the no saw %d begun, and must come after it", begun, saw)
 				}
@@ -71,7 +72,8 @@ func TestBegin_IsInTurnWithANo(t *testing.T) {
 func (d *door) during(table string, begin func() bool, no func(context.Context, *database.Tx) error) (saw int, begun bool) {
 	d.Helper()
 	d.exec(`CREATE FUNCTION hold_up() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NEW; END'`)
-	d.exec(`CREATE TRIGGER hold_up BEFORE UPDATE ON ` + table + ` FOR EACH ROW WHEN (NEW.status = 'sending' AND OLD.status = 'queued') EXECUTE FUNCTION hold_up()`)
+	d.exec(`CREATE TRIGGER hold_up BEFORE UPDATE ON ` + table + ` FOR EACH ROW
+		WHEN (NEW.status = 'sending' AND OLD.status = 'queued') EXECUTE FUNCTION hold_up()`)
 	began, said := make(chan bool, 1), make(chan error, 1)
 	d.write(func(tx *database.Tx) error { // which holds the begin up
 		if _, err := tx.Exec(d.ctx, `SELECT pg_advisory_xact_lock(?)`, held); err != nil {
