@@ -64,8 +64,9 @@ func TestResendFailed_VisitsEachOnce(t *testing.T) {
 		fail(math.MaxInt64)
 		for after, pages := int64(0), 0; ; pages++ {
 			var rows []Delivery
+			c := d.campaign(id)
 			d.write(func(tx *database.Tx) (err error) {
-				rows, err = d.store.resendPage(d.ctx, tx, d.campaign(id), after, 15)
+				rows, err = d.store.resendPage(d.ctx, tx, c, after, 15)
 				return err
 			})
 			if len(rows) == 0 {

@@ -84,7 +84,7 @@ func (s *Scheduler) planned(ctx context.Context, tx *database.Tx, c Campaign) er
 	if _, err := tx.Exec(ctx, `UPDATE campaigns SET planned = ? WHERE id = ?`, true, c.ID); err != nil {
 		return err
 	}
-	domain, err := s.store.domainOf(ctx, c)
+	domain, err := s.store.With(tx).domainOf(ctx, c)
 	if err != nil {
 		return err
 	}

@@ -33,10 +33,10 @@ func NewStore(db *database.DB, people *subscribers.Store, senders *sending.Store
 	return &Store{q: db, db: db, people: people, senders: senders, pace: pace, zones: &zones{}, mjml: markup.NewCompiler()}
 }
 
-// With is the store inside a transaction.
+// With is the store inside a transaction, with the stores that it asks.
 func (s *Store) With(tx *database.Tx) *Store {
 	joined := *s
-	joined.q = tx
+	joined.q, joined.people, joined.senders, joined.pace = tx, s.people.With(tx), s.senders.With(tx), s.pace.With(tx)
 	return &joined
 }
 

@@ -104,9 +104,16 @@ func (p *parish) fill(emails ...string) {
 	}
 }
 
-func (p *parish) person(email string) subscribers.Subscriber {
+// person is asked for beside the transaction that a test may be in.
+func (p *parish) person(email string) (s subscribers.Subscriber) {
 	p.Helper()
-	s, err := p.store.SubscriberByKey(p.Context(), parse(p.T, email).Key())
+	var err error
+	asked := make(chan struct{})
+	go func() {
+		defer close(asked)
+		s, err = p.store.SubscriberByKey(p.Context(), parse(p.T, email).Key())
+	}()
+	<-asked
 	if err != nil && !errors.Is(err, database.ErrNotFound) {
 		p.Fatal(err)
 	}

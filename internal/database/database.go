@@ -36,6 +36,8 @@ type Options struct {
 	// Limit is how long a statement outside, or a whole transaction, may take on
 	// PostgreSQL before its connection is cut; 0 means 2 minutes.
 	Limit time.Duration
+	// Strict lets a change panic that asks the pool inside its transaction; for tests.
+	Strict bool
 }
 
 // DB is one database. It is safe for concurrent use; Close it at the end.
@@ -49,6 +51,7 @@ type DB struct {
 	limit   time.Duration // of what is under way on PostgreSQL
 	writer  *writer       // SQLite only
 	ids     ids
+	strict  *strict  // nil: nobody is watched
 	history history  // PostgreSQL: what has been committed, and where
 	texts   sync.Map // query with "?" → query as the engine wants it
 }
@@ -68,14 +71,21 @@ func Open(ctx context.Context, dsn string, opt Options) (*DB, error) {
 	if opt.Limit == 0 {
 		opt.Limit = 2 * time.Minute
 	}
+	var db *DB
+	var err error
 	switch {
 	case strings.HasPrefix(dsn, "sqlite:"):
-		return openSQLite(ctx, strings.TrimPrefix(dsn, "sqlite:"), opt)
+		db, err = openSQLite(ctx, strings.TrimPrefix(dsn, "sqlite:"), opt)
 	case strings.HasPrefix(dsn, "postgres://"), strings.HasPrefix(dsn, "postgresql://"):
-		return openPostgres(ctx, dsn, opt)
+		db, err = openPostgres(ctx, dsn, opt)
+	default:
+		scheme, _, _ := strings.Cut(dsn, ":")
+		err = fmt.Errorf("database URL starts with %q: want sqlite:PATH or postgres://user@host/name", scheme+":")
 	}
-	scheme, _, _ := strings.Cut(dsn, ":")
-	return nil, fmt.Errorf("database URL starts with %q: want sqlite:PATH or postgres://user@host/name", scheme+":")
+	if err == nil && opt.Strict {
+		db.strict = &strict{}
+	}
+	return db, err
 }
 
 // Engine tells which of the two this is; only migrations and reports ask.
@@ -134,17 +144,18 @@ func (db *DB) rebind(query string) string {
 
 // Get reads one row into dest outside any transaction; [ErrNotFound] if there is none.
 func (db *DB) Get(ctx context.Context, dest any, query string, args ...any) error {
-	return db.bounded(ctx, func(ctx context.Context) error { return db.read.GetContext(ctx, dest, db.rebind(query), args...) })
+	return db.bounded(ctx, query, func(ctx context.Context) error { return db.read.GetContext(ctx, dest, db.rebind(query), args...) })
 }
 
 // Select reads all rows into the slice dest outside any transaction.
 func (db *DB) Select(ctx context.Context, dest any, query string, args ...any) error {
-	return db.bounded(ctx, func(ctx context.Context) error { return db.read.SelectContext(ctx, dest, db.rebind(query), args...) })
+	return db.bounded(ctx, query, func(ctx context.Context) error { return db.read.SelectContext(ctx, dest, db.rebind(query), args...) })
 }
 
 // bounded reads within the limit: a server that is cut off, or a proxy before
 // it that hangs, must not hold up the reader for ever.
-func (db *DB) bounded(ctx context.Context, read func(context.Context) error) error {
+func (db *DB) bounded(ctx context.Context, query string, read func(context.Context) error) error {
+	db.strict.outside(query)
 	within := ctx
 	if db.engine == Postgres {
 		var cancel context.CancelFunc

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -200,4 +201,26 @@ func TestDB_AFullDiskFailsTheWholeGroupAndNothingOfIt(t *testing.T) {
 	if err := db.Get(ctx, &there, `SELECT COUNT(*) FROM filler`); err != nil || there != said {
 		t.Errorf("%d rows are there, %d were said to be; %v", there, said, err)
 	}
+}
+
+// Whoever asks the pool inside a transaction waits for a second connection
+// while the first keeps its locks; tests refuse it, on both engines.
+func TestStrict_NobodyAsksThePoolInsideATransaction(t *testing.T) {
+	databasetest.Each(t, func(t *testing.T, db *database.DB) {
+		ctx := t.Context()
+		var n int
+		for name, ask := range map[string]func() error{
+			"get":    func() error { return db.Get(ctx, &n, `SELECT COUNT(*) FROM nodes`) },
+			"select": func() error { return db.Select(ctx, &[]int{}, `SELECT node FROM nodes`) },
+			"exec":   func() error { _, err := db.Exec(ctx, `DELETE FROM nodes WHERE node = -1`); return err },
+			"scan":   func() error { return db.Scan(ctx, `SELECT node FROM nodes`, nil, []any{&n}, func() {}) },
+		} {
+			if err := db.Write(ctx, func(*database.Tx) error { return ask() }); err == nil || !strings.Contains(err.Error(), "inside a transaction") {
+				t.Errorf("%s: %v", name, err)
+			}
+			if err := ask(); err != nil {
+				t.Errorf("%s outside: %v", name, err)
+			}
+		}
+	})
 }

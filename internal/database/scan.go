@@ -15,7 +15,7 @@ import (
 // places that read one for each message: it puts each row into dest, pointers
 // to integers, texts and booleans, and calls each.
 func (db *DB) Scan(ctx context.Context, query string, args []any, dest []any, each func()) error {
-	return db.bounded(ctx, func(ctx context.Context) error { return db.scan(ctx, query, args, dest, each) })
+	return db.bounded(ctx, query, func(ctx context.Context) error { return db.scan(ctx, query, args, dest, each) })
 }
 
 func (db *DB) scan(ctx context.Context, query string, args []any, dest []any, each func()) error {

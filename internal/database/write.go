@@ -32,6 +32,7 @@ func (db *DB) Write(ctx context.Context, change func(*Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	db.strict.outside("for another transaction")
 	if db.writer != nil {
 		return db.writer.do(ctx, change)
 	}
@@ -296,6 +297,7 @@ func (tx *Tx) idle() (idle bool) {
 // ended says that the engine has rolled everything back, as SQLite does when
 // its disk is full.
 func (tx *Tx) one(ctx context.Context, change func(*Tx) error, shared bool) (err error, ended bool) {
+	defer tx.db.strict.enter()()
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("in a transaction: %w", panics.New(p))

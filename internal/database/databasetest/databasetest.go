@@ -90,7 +90,7 @@ func Postgres(t testing.TB) string {
 
 func open(t testing.TB, dsn string, opt database.Options) *database.DB {
 	t.Helper()
-	opt.Alone = true
+	opt.Alone, opt.Strict = true, true
 	db, err := database.Open(context.Background(), dsn, opt)
 	if err != nil {
 		t.Fatal(err)
