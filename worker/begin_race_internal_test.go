@@ -107,7 +107,11 @@ func (d *door) waiting(n int) {
 	d.Helper()
 	for end := time.Now().Add(time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		var now int
-		d.must(d.db.Get(d.ctx, &now, `SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`))
+		asked := make(chan error)
+		go func() { // beside the transaction that asks
+			asked <- d.db.Get(d.ctx, &now, `SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)
+		}()
+		d.must(<-asked)
 		if now >= n {
 			return
 		}

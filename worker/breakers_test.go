@@ -121,7 +121,7 @@ func TestBreaker_ADomainIsStoppedAndOthersGoOn(t *testing.T) {
 	second := e.launch(sender, e.list("second", addresses("other", 100)...))
 	var elsewhere int64
 	e.write(func(ctx context.Context, tx *database.Tx) error {
-		v, err := e.senders.Sender(ctx, sender)
+		v, err := e.senders.With(tx).Sender(ctx, sender)
 		if err != nil {
 			return err
 		}

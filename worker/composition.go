@@ -246,11 +246,12 @@ func (c *Composer) Test(ctx context.Context, cam campaign.Campaign, to string, s
 // Seed writes the copies of a campaign that begins for addresses of our own; a
 // [campaign.Started].
 func (c *Composer) Seed(ctx context.Context, tx *database.Tx, cam campaign.Campaign) error {
-	sender, err := c.campaigns.With(tx).Sender(ctx, cam.SenderID)
+	in := &Composer{campaigns: c.campaigns.With(tx), people: c.people.With(tx), senders: c.senders.With(tx), keys: c.keys, publicURL: c.publicURL, signers: c.signers}
+	sender, err := in.campaigns.Sender(ctx, cam.SenderID)
 	if err != nil || len(sender.Seeds) == 0 {
 		return err
 	}
-	made, p, err := c.draft(ctx, cam, 0)
+	made, p, err := in.draft(ctx, cam, 0)
 	if err != nil {
 		return err
 	}

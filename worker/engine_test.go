@@ -185,7 +185,7 @@ func (e *engine) sender(box *sandbox.Server, connections int) int64 {
 		if err != nil {
 			return err
 		}
-		if _, err := e.senders.DomainByName(ctx, "news.example.com"); err != nil {
+		if _, err := e.senders.With(tx).DomainByName(ctx, "news.example.com"); err != nil {
 			if _, err := e.senders.CreateDomain(ctx, tx, sending.Domain{Name: "news.example.com", Warmup: "none"}); err != nil {
 				return err
 			}
