@@ -1,8 +1,10 @@
 package worker
 
 import (
+	"errors"
 	"testing"
 
+	"facteur/campaign"
 	"facteur/internal/database"
 	"facteur/internal/database/databasetest"
 	"facteur/sending"
@@ -116,4 +118,31 @@ func TestBegin_EachGuardAloneRefusesALetter(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A refusal that was rolled back is none: the letter must not be taken for done.
+func TestBegin_ARefusalOfALetterEndsWithItsTransaction(t *testing.T) {
+	t.Parallel()
+	databasetest.Each(t, func(t *testing.T, db *database.DB) {
+		d := newDoor(t, db)
+		m := d.letterAt(sending.InvitationLetter)
+		d.exec(`UPDATE subscriptions SET status = 'unsubscribed', left_at = 1`)
+		failed := errors.New("of another message")
+		err := d.db.Write(d.ctx, func(tx *database.Tx) error {
+			d.must(d.recorder.begin(d.ctx, tx, []*turn{{line: m.line, next: m}}, campaign.Tally{}))
+			return failed
+		})
+		if !errors.Is(err, failed) || !m.skipped {
+			t.Fatalf("%v, refused: %v", err, m.skipped)
+		}
+		d.write(func(tx *database.Tx) error {
+			_, err := d.campaigns.StopAll(d.ctx, tx, "wrong price")
+			return err
+		})
+		begun := d.recorder.turn(m.line, nil, m)
+		l, err := d.senders.Letter(d.ctx, m.letter.ID)
+		if d.must(err); begun || m.skipped != (l.Status == "skipped") {
+			t.Errorf("begun: %v, taken for refused: %v, and is %s", begun, m.skipped, l.Status)
+		}
+	})
 }

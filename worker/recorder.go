@@ -328,6 +328,7 @@ func (r *Recorder) begin(ctx context.Context, tx *database.Tx, group []*turn, ta
 			m.ended = false
 			waiting = append(waiting, t)
 		case *letterMail:
+			m.skipped = false
 			letters = append(letters, t)
 		}
 	}
