@@ -131,3 +131,45 @@ func TestFiles_KeepToThePortableSubset(t *testing.T) {
 		}
 	}
 }
+
+// What a migration asks of each row is found by an index: with a million of
+// them, SQLite would not come to an end.
+func TestUp_LooksEachRowUpByAnIndex(t *testing.T) {
+	db := open(t, databasetest.SQLite(t))
+	if err := migrations.Up(t.Context(), db); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob("00[3-9]?_*.sql")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no migrations", err)
+	}
+	comment := regexp.MustCompile(`--[^\n]*`)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for query := range strings.SplitSeq(comment.ReplaceAllString(string(text), ""), ";") {
+			query = strings.TrimSpace(query)
+			if strings.HasSuffix(file, ".postgres.sql") || !strings.HasPrefix(query, "UPDATE") && !strings.HasPrefix(query, "DELETE") {
+				continue
+			}
+			var plan []struct {
+				ID      int    `db:"id"`
+				Parent  int    `db:"parent"`
+				NotUsed int    `db:"notused"`
+				Detail  string `db:"detail"`
+			}
+			if err := db.Select(t.Context(), &plan, "EXPLAIN QUERY PLAN "+query); err != nil {
+				t.Fatalf("%s: %v", file, err)
+			}
+			each := map[int]bool{}
+			for _, step := range plan {
+				each[step.ID] = each[step.Parent] || strings.HasPrefix(step.Detail, "CORRELATED")
+				if each[step.ID] && strings.HasPrefix(step.Detail, "SCAN") {
+					t.Errorf("%s: %q for each row of: %s", file, step.Detail, query)
+				}
+			}
+		}
+	}
+}
