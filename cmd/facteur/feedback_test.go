@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -204,13 +205,17 @@ func dialogue(t *testing.T, addr, from, to, mail, want string) {
 	}
 	defer func() { _ = conn.Close() }()
 	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	lines := bufio.NewReader(conn)
 	answer := func() string {
-		var b [2048]byte
-		n, err := conn.Read(b[:])
-		if err != nil {
-			t.Fatal(err)
+		for { // an answer may have several lines, the last of which has a space behind its code
+			line, err := lines.ReadString('\n')
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(line) > 3 && line[3] == ' ' {
+				return line
+			}
 		}
-		return string(b[:n])
 	}
 	answer()
 	last := ""
