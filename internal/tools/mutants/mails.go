@@ -86,12 +86,12 @@ func ofMails() []mutant {
 			pkg: "worker", test: door,
 		},
 		{
-			law: "3", guard: "begin: no breaker holds the lane or the domain", file: "worker/begin.go",
+			law: "3", guard: "begin: no breaker holds the lane or the domain", file: "worker/recorder.go",
 			old: "!t.why.reread {", new: "true {",
 			test: door,
 		},
 		{
-			law: "3", guard: "begin: the person may be mailed", file: "worker/begin.go",
+			law: "3", guard: "begin: the person may be mailed", file: "worker/recorder.go",
 			old: "if answers[i] == subscribers.Mailable {", new: "if true {",
 			test: door,
 		},
@@ -121,7 +121,7 @@ func ofMails() []mutant {
 			test: door,
 		},
 		{
-			law: "3", guard: "begin: the process is not written off", file: "worker/begin.go",
+			law: "3", guard: "begin: the process is not written off", file: "worker/recorder.go",
 			old: "|| !r.process.Alive() {", new: "{",
 			test: "^TestBegin_OfAProcessThatIsWrittenOffIsRefused$",
 		},
