@@ -97,7 +97,7 @@ func (s *Store) SentTo(ctx context.Context, ids []int64, needs segment.Needs) (m
 			return nil, err
 		}
 		var id int64
-		err = s.db.Scan(ctx, query, args, []any{&id}, func() {
+		err = s.q.Scan(ctx, query, args, []any{&id}, func() {
 			m := sent[id]
 			m.Campaigns = append(m.Campaigns, campaign)
 			sent[id] = m
@@ -123,7 +123,7 @@ func (s *Store) sums(ctx context.Context, ids []int64, sent map[int64]segment.Se
 	}
 	var id int64
 	var m segment.Sent
-	if err := s.db.Scan(ctx, query, args, []any{&id, &m.Count, &m.FirstAt, &m.LastAt}, func() { sent[id] = m }); err != nil {
+	if err := s.q.Scan(ctx, query, args, []any{&id, &m.Count, &m.FirstAt, &m.LastAt}, func() { sent[id] = m }); err != nil {
 		return err
 	}
 	var open []summing
@@ -137,7 +137,7 @@ func (s *Store) sums(ctx context.Context, ids []int64, sent map[int64]segment.Se
 			return err
 		}
 		var at int64
-		err = s.db.Scan(ctx, query, args, []any{&id, &at}, func() {
+		err = s.q.Scan(ctx, query, args, []any{&id, &at}, func() {
 			if c.SummedUp >= id && at <= c.SummingTo {
 				return // the pass under way has them
 			}

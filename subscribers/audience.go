@@ -40,7 +40,7 @@ func (s *Store) Audience(ctx context.Context, listIDs []int64, asOf, after int64
 	for i, list := range listIDs {
 		pages[i] = make([]audienceRow, 0, limit)
 		var row audienceRow
-		err := s.db.Scan(ctx, `SELECT s.subscriber_id, s.status, s.confirmed_at, s.paused_until, p.key, p.timezone,
+		err := s.q.Scan(ctx, `SELECT s.subscriber_id, s.status, s.confirmed_at, s.paused_until, p.key, p.timezone,
 				EXISTS (SELECT 1 FROM suppressions x WHERE x.key = p.key AND x.list_id = 0) AS suppressed
 			FROM subscriptions s JOIN subscribers p ON p.id = s.subscriber_id
 			WHERE s.list_id = ? AND s.subscriber_id > ? ORDER BY s.subscriber_id LIMIT ?`, []any{list, after, limit},

@@ -59,7 +59,7 @@ func (s *Store) segmentPeople(ctx context.Context, ids []int64, needs segment.Ne
 			return nil, err
 		}
 		var sub Subscription
-		err = s.db.Scan(ctx, query, args, []any{&sub.ListID, &sub.SubscriberID, (*string)(&sub.Status), &sub.ConfirmedAt}, func() {
+		err = s.q.Scan(ctx, query, args, []any{&sub.ListID, &sub.SubscriberID, (*string)(&sub.Status), &sub.ConfirmedAt}, func() {
 			if p := people[sub.SubscriberID]; p != nil {
 				p.Subscriptions = append(p.Subscriptions, segment.Subscription{ListID: sub.ListID, Status: string(sub.Status), ConfirmedAt: sub.ConfirmedAt})
 			}

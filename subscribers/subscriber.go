@@ -62,12 +62,8 @@ func (s *Store) People(ctx context.Context, ids []int64) ([]Subscriber, error) {
 		return nil, err
 	}
 	people := make([]Subscriber, 0, len(ids))
-	if _, inside := s.q.(*database.Tx); inside {
-		err = s.q.Select(ctx, &people, query, args...)
-		return people, err
-	}
 	var p Subscriber
-	err = s.db.Scan(ctx, query, args, []any{&p.ID, &p.Email, &p.Key, &p.Name, &p.Locale, &p.Timezone, &p.Attributes, &p.CreatedAt, &p.UpdatedAt, &p.TrackingAt},
+	err = s.q.Scan(ctx, query, args, []any{&p.ID, &p.Email, &p.Key, &p.Name, &p.Locale, &p.Timezone, &p.Attributes, &p.CreatedAt, &p.UpdatedAt, &p.TrackingAt},
 		func() { people = append(people, p) })
 	return people, err
 }

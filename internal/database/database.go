@@ -179,6 +179,7 @@ type Queryer interface {
 	Get(ctx context.Context, dest any, query string, args ...any) error
 	Select(ctx context.Context, dest any, query string, args ...any) error
 	Exec(ctx context.Context, query string, args ...any) (int64, error)
+	Scan(ctx context.Context, query string, args []any, dest []any, each func()) error
 }
 
 // In expands slices among the args into "?, ?, …" for IN (?).

@@ -222,5 +222,19 @@ func TestStrict_NobodyAsksThePoolInsideATransaction(t *testing.T) {
 				t.Errorf("%s outside: %v", name, err)
 			}
 		}
+		err := db.Write(ctx, func(tx *database.Tx) error { // what the transaction itself has done is seen
+			if _, err := tx.Exec(ctx, insertLease, "scanned"); err != nil {
+				return err
+			}
+			names := ""
+			err := tx.Scan(ctx, `SELECT name FROM leases WHERE name = ?`, []any{"scanned"}, []any{&names}, func() {})
+			if names != "scanned" {
+				t.Errorf("found %q", names)
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
 	})
 }

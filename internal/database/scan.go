@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/jmoiron/sqlx"
 	"github.com/mattn/go-sqlite3"
 )
 
@@ -15,15 +16,22 @@ import (
 // places that read one for each message: it puts each row into dest, pointers
 // to integers, texts and booleans, and calls each.
 func (db *DB) Scan(ctx context.Context, query string, args []any, dest []any, each func()) error {
-	return db.bounded(ctx, query, func(ctx context.Context) error { return db.scan(ctx, query, args, dest, each) })
+	return db.bounded(ctx, query, func(ctx context.Context) error {
+		conn, err := db.read.Connx(ctx)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = conn.Close() }()
+		return db.scan(ctx, conn, query, args, dest, each)
+	})
 }
 
-func (db *DB) scan(ctx context.Context, query string, args []any, dest []any, each func()) error {
-	conn, err := db.read.Connx(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = conn.Close() }()
+// Scan is [DB.Scan] inside the transaction.
+func (tx *Tx) Scan(ctx context.Context, query string, args []any, dest []any, each func()) error {
+	return translate(tx.db.scan(tx.background(ctx), tx.conn, query, args, dest, each))
+}
+
+func (db *DB) scan(ctx context.Context, conn *sqlx.Conn, query string, args []any, dest []any, each func()) error {
 	return conn.Raw(func(driverConn any) error {
 		if db.engine == SQLite {
 			return scanSQLite(ctx, driverConn.(*sqlite3.SQLiteConn), query, args, dest, each)
