@@ -77,7 +77,7 @@ func (s *Store) Load(ctx context.Context, b Batch) ([]Delivery, error) {
 	}
 	rows := make([]Delivery, 0, len(b.Members))
 	d := Delivery{CampaignID: b.CampaignID, BatchID: b.ID, Lane: b.Lane, Status: Queued}
-	err = s.db.Scan(ctx, query, args, []any{&d.SubscriberID, &d.Lists, &d.Attempts, &d.Doubts, &d.FirstAt, &d.DeferredAt}, func() { rows = append(rows, d) })
+	err = s.q.Scan(ctx, query, args, []any{&d.SubscriberID, &d.Lists, &d.Attempts, &d.Doubts, &d.FirstAt, &d.DeferredAt}, func() { rows = append(rows, d) })
 	if err != nil {
 		return nil, fmt.Errorf("load batch %d: %w", b.ID, err)
 	}
@@ -177,9 +177,9 @@ func (s *Store) orphans(ctx context.Context, tx *database.Tx, b Batch, begun []D
 // recoverPage is how many batches of a process are handed on in one transaction.
 const recoverPage = 8
 
-// Recover hands on what a process has left, at most [recoverPage] batches at a time: its batches' queued deliveries
-// wait for another batch, those that had begun are in doubt. proven says that
-// the process has ended; otherwise it may still know the answer, and a doubt
+// Recover hands on what a process has left, at most [recoverPage] batches at a
+// time: their queued deliveries wait for another batch, those that had begun
+// are in doubt. proven says that the process has ended; otherwise it may still know the answer, and a doubt
 // waits for patience (milliseconds).
 func (s *Store) Recover(ctx context.Context, tx *database.Tx, session int64, proven bool, patience int64) (batches, doubts int, err error) {
 	if err := tx.Gate(ctx, true); err != nil {

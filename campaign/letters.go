@@ -3,7 +3,6 @@ package campaign
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"facteur/internal/database"
 )
@@ -42,17 +41,13 @@ func (s *Scheduler) recoverLetters(ctx context.Context, tx *database.Tx, session
 // were taken by a commit that came through after its process was written off.
 func (s *Scheduler) recoverStrayLetters(ctx context.Context, tx *database.Tx) error {
 	sessions, err := s.store.senders.With(tx).LetterSessions(ctx)
-	if err != nil || len(sessions) == 0 {
-		return err
+	if err == nil {
+		sessions, err = s.unowned(ctx, tx, sessions)
 	}
-	known, err := s.process.Sessions(ctx, tx)
 	if err != nil {
 		return err
 	}
 	for _, session := range sessions {
-		if slices.Contains(known, session) {
-			continue
-		}
 		if err := s.recoverLetters(ctx, tx, session, false); err != nil {
 			return err
 		}

@@ -41,11 +41,6 @@ func newSchedulerMetrics() *schedulerMetrics {
 
 func (m *schedulerMetrics) ticked(begun time.Time) { m.tick.Observe(time.Since(begun).Seconds()) }
 
-func (m *schedulerMetrics) tookOver(doubts int) {
-	m.takeovers.Inc()
-	m.doubts.Add(float64(doubts))
-}
-
 // Metrics are what the scheduler counts. While it leads it also shows the
 // whole installation, so that a sum over all processes counts that once.
 func (s *Scheduler) Metrics() []prometheus.Collector {

@@ -12,8 +12,7 @@ import (
 // without a scheduler there are many, and the lease must be renewed between them.
 const peersAtOnce = 20
 
-// recover hands on what processes left that ended or fell silent: one after the
-// other, each in a transaction of its own.
+// recover hands on what processes left that ended or fell silent, one after the other.
 func (s *Scheduler) recover(ctx context.Context) error {
 	var silent []database.Peer
 	err := s.write(ctx, func(tx *database.Tx) (err error) {
@@ -36,8 +35,8 @@ func (s *Scheduler) recover(ctx context.Context) error {
 // takeOver hands on what one process left, if it still is silent: a page of
 // batches at a time, as nothing begins and nobody can leave meanwhile.
 func (s *Scheduler) takeOver(ctx context.Context, session int64) error {
-	for {
-		var batches, doubts int
+	for batches, doubted := 0, 0; ; {
+		var page, doubts int
 		var left database.Peer
 		err := s.write(ctx, func(tx *database.Tx) error {
 			silent, err := s.process.Silent(ctx, tx)
@@ -49,8 +48,8 @@ func (s *Scheduler) takeOver(ctx context.Context, session int64) error {
 				return nil
 			}
 			left = silent[i]
-			batches, doubts, err = s.store.Recover(ctx, tx, session, left.Proven, s.patience.FinalDot.Milliseconds())
-			if err != nil || batches == recoverPage {
+			page, doubts, err = s.store.Recover(ctx, tx, session, left.Proven, s.patience.FinalDot.Milliseconds())
+			if err != nil || page == recoverPage {
 				return err
 			}
 			if err := s.recoverLetters(ctx, tx, session, left.Proven); err != nil {
@@ -61,9 +60,11 @@ func (s *Scheduler) takeOver(ctx context.Context, session int64) error {
 		if err != nil || left.Session == 0 {
 			return err
 		}
-		s.metrics.tookOver(doubts)
-		s.log.Warn("took over from a process", "pid", left.PID, "ended", left.Proven, "batches", batches, "doubts", doubts)
-		if batches < recoverPage {
+		s.metrics.doubts.Add(float64(doubts))
+		batches, doubted = batches+page, doubted+doubts
+		if page < recoverPage {
+			s.metrics.takeovers.Inc()
+			s.log.Warn("took over from a process", "pid", left.PID, "ended", left.Proven, "batches", batches, "doubts", doubted)
 			return nil
 		}
 	}
@@ -73,17 +74,13 @@ func (s *Scheduler) takeOver(ctx context.Context, session int64) error {
 // taken by a commit that came through after its process was written off.
 func (s *Scheduler) recoverStrays(ctx context.Context, tx *database.Tx) error {
 	sessions, err := s.store.Strays(ctx, tx)
-	if err != nil || len(sessions) == 0 {
-		return err
+	if err == nil {
+		sessions, err = s.unowned(ctx, tx, sessions)
 	}
-	known, err := s.process.Sessions(ctx, tx)
 	if err != nil {
 		return err
 	}
 	for _, session := range sessions {
-		if slices.Contains(known, session) {
-			continue
-		}
 		batches, doubts, err := s.store.Recover(ctx, tx, session, false, s.patience.FinalDot.Milliseconds())
 		if err != nil {
 			return err
@@ -91,4 +88,13 @@ func (s *Scheduler) recoverStrays(ctx context.Context, tx *database.Tx) error {
 		s.log.Warn("took over stray batches", "batches", batches, "doubts", doubts)
 	}
 	return nil
+}
+
+// unowned are those of the sessions that nobody has any more.
+func (s *Scheduler) unowned(ctx context.Context, tx *database.Tx, sessions []int64) ([]int64, error) {
+	if len(sessions) == 0 {
+		return nil, nil
+	}
+	known, err := s.process.Sessions(ctx, tx)
+	return slices.DeleteFunc(sessions, func(session int64) bool { return slices.Contains(known, session) }), err
 }

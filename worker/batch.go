@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,7 +45,6 @@ type batch struct {
 	refused atomic.Bool     // some begin, for a reason that the others share
 	asked   atomic.Int64    // when those who are to come were last asked about, Unix nanoseconds
 	places  []chan struct{} // that it holds of its line's
-	early   bool            // by our clock it is not time for it; the scheduler's says that it is
 }
 
 // runBatch executes a batch to its end. It never fails the task: what cannot
@@ -76,7 +75,7 @@ func (w *Worker) runBatch(ctx context.Context, t *asynq.Task) error {
 		}
 		notBefore = w.db.Now().Add(pause).UnixMilli()
 	}
-	if b.early || notBefore > 0 {
+	if notBefore > 0 || !b.today() || b.suspended() {
 		b.pause(time.UnixMilli(notBefore))
 	}
 	b.finish(notBefore)
@@ -238,11 +237,9 @@ func (b *batch) postpone(ctx context.Context, list []*delivery) ([]*delivery, er
 	}
 	now := b.worker.db.Now()
 	var people, until []int64
-	first := int64(math.MaxInt64)
 	kept := list[:0]
 	for _, d := range list {
 		if next := b.hours.Next(now, d.person.Timezone); next.After(now) {
-			first = min(first, next.UnixMilli())
 			people, until = append(people, d.row.SubscriberID), append(until, next.UnixMilli())
 		} else {
 			kept = append(kept, d)
@@ -251,7 +248,7 @@ func (b *batch) postpone(ctx context.Context, list []*delivery) ([]*delivery, er
 	if len(people) == 0 {
 		return kept, nil
 	}
-	b.pause(time.UnixMilli(first))
+	b.pause(time.UnixMilli(slices.Min(until)))
 	return kept, b.worker.campaigns.Postpone(ctx, b.Batch, people, until)
 }
 
@@ -302,7 +299,6 @@ func (b *batch) feed(todo []*delivery) (notBefore int64) {
 	}
 	b.keep(todo)
 	b.await()
-	b.early = !b.today() || b.suspended()
 	return notBefore
 }
 

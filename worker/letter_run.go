@@ -132,6 +132,9 @@ func (w *Worker) handOver(m *letterMail) (again int64, handed bool, err error) {
 	if again != 0 || m.skipped {
 		return again, false, nil
 	}
+	if err := m.relink(ctx); err != nil {
+		return trouble, false, err
+	}
 	gates := w.limits().Gates(m.passage())
 	if again, err = w.counted(ctx, gates, m.letter.Urgent()); err != nil || again != 0 {
 		return again, false, err
@@ -146,10 +149,6 @@ func (w *Worker) handOver(m *letterMail) (again int64, handed bool, err error) {
 	m.release = release
 	wait, cancel := context.WithTimeout(w.draining, connectionPatience)
 	defer cancel()
-	if err := m.relink(ctx); err != nil {
-		m.free()
-		return trouble, false, err
-	}
 	if err := m.line.pool.Send(wait, m, m.letter.Urgent()); err != nil {
 		m.free()
 		return 0, false, nil // the relay is busy or rests, or this process ends

@@ -14,10 +14,10 @@ import (
 	"sync"
 	"time"
 
+	"facteur/internal/panics"
+
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
-
-	"facteur/internal/panics"
 )
 
 // Mailbox is an IMAP mailbox whose unseen mails are taken in.

@@ -114,23 +114,22 @@ func (c *calls) letters(ctx context.Context, in *struct {
 // heldLetters are those in doubt that wait for a person.
 func (c *calls) heldLetters(ctx context.Context, in *struct{ Paging }) (Page[Letter], error) {
 	found, err := c.Sending.HeldLetters(ctx, in.Cursor.int(), in.Limit+1)
-	page := pageOf(in.Paging, found, func(l sending.Letter) int64 { return l.ID }, letterOf)
-	if !askedBy(ctx).actor.May("subscribers:read") {
-		for i := range page.Items {
-			page.Items[i].Email = ""
-		}
-	}
-	return page, err
+	return pageOf(in.Paging, found, func(l sending.Letter) int64 { return l.ID }, shownTo(ctx)), err
 }
 
 // resendLetter lets a held letter go once more.
 func (c *calls) resendLetter(ctx context.Context, tx *database.Tx, in *ByID) (Letter, error) {
 	l, err := c.Sending.ResendLetter(ctx, tx, in.id())
-	if err != nil {
-		return Letter{}, err
+	return shownTo(ctx)(l), err
+}
+
+// shownTo shows letters, with their addresses to who may see them.
+func shownTo(ctx context.Context) func(sending.Letter) Letter {
+	may := askedBy(ctx).actor.May("subscribers:read")
+	return func(l sending.Letter) Letter {
+		if !may {
+			l.Email = ""
+		}
+		return letterOf(l)
 	}
-	if !askedBy(ctx).actor.May("subscribers:read") {
-		l.Email = ""
-	}
-	return letterOf(l), nil
 }
